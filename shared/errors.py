@@ -1,0 +1,96 @@
+"""Every error the product raises on purpose, grouped by what the caller does next.
+
+    PocketSOCError
+    ├── BadRequest              the caller must change what it sent
+    │   ├── NotFound            nothing has that name
+    │   ├── Unauthenticated     sign in, then come again
+    │   └── Forbidden           signed in, but not allowed
+    ├── Conflict                somebody else was first: read again, decide again
+    │   ├── RowExists
+    │   └── RowChanged
+    ├── OperatorMustAct         trying again is useless until a person changes something
+    │   ├── SignInFailed        no token: secret, tenant, consent, identity
+    │   ├── PermissionMissing   a token, but the vendor refuses it
+    │   └── HostNotAllowed      an address outside https and the allow-list
+    ├── TryLater                nothing is wrong here; the other side is busy, broken or away
+    │   └── Throttled           and it said how long to wait
+    ├── Unreadable              an answer or alert that cannot be understood: quarantine it, go on
+    └── RegistrationGone        the phone or browser is no longer there: forget the registration
+
+The text of an error is written for the operator: what is wrong and what to do. It never holds a token, a secret, a body
+or a full address, because it is logged, stored as a configuration's health and shown in the portal.
+"""
+
+from __future__ import annotations
+
+
+class PocketSOCError(Exception):
+    """Base of all. `str(error)` is safe to show to an operator."""
+
+
+class BadRequest(PocketSOCError):
+    """The caller must change what it sent."""
+
+
+class NotFound(BadRequest):
+    """Nothing has that name (or the caller may not know that it exists)."""
+
+
+class Unauthenticated(BadRequest):
+    """No valid access token came with the request."""
+
+
+class Forbidden(BadRequest):
+    """The caller is known but lacks the role."""
+
+
+class Conflict(PocketSOCError):
+    """Another writer was first; read again and decide again."""
+
+
+class RowExists(Conflict):
+    """Insert-if-absent found the row present."""
+
+
+class RowChanged(Conflict):
+    """The row's ETag moved, or the row vanished, since it was read."""
+
+
+class OperatorMustAct(PocketSOCError):
+    """Trying again is useless until a person changes something; the text says what."""
+
+
+class SignInFailed(OperatorMustAct):
+    """No token could be had. `code` is the vendor's number (for example AADSTS7000222), if it gave one."""
+
+    def __init__(self, text: str, *, code: str | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class PermissionMissing(OperatorMustAct):
+    """The vendor knows who asks and refuses."""
+
+
+class HostNotAllowed(OperatorMustAct):
+    """An address that is not https, or whose host is not on the allow-list."""
+
+
+class TryLater(PocketSOCError):
+    """The other side is busy, broken or away. `retry_after` is in seconds, None when it did not say."""
+
+    def __init__(self, text: str, *, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Throttled(TryLater):
+    """HTTP 429, or a 503 that names a time."""
+
+
+class Unreadable(PocketSOCError):
+    """An answer or an alert that cannot be understood."""
+
+
+class RegistrationGone(PocketSOCError):
+    """The push service says that this registration will never work again."""

@@ -1,0 +1,48 @@
+"""What travels on the queues. Each is small JSON; what is larger than a queue takes goes by claim check (store/mailbox.py)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.detections import Channel, RawAlert
+from shared.notifications import Notification
+
+
+def new_batch() -> str:
+    """A name for a batch of work. It travels with the message and stays the same however often that is delivered."""
+    return uuid4().hex
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class PollDue(_Message):
+    """Queue `polls`: this configuration is due. `ticket` must still be the configuration's when the poll begins."""
+
+    configuration_id: str
+    ticket: str
+
+
+class RawAlerts(_Message):
+    """Queue `raw-alerts`: alerts of one configuration, as the vendor wrote them. `resume` is set when a quarantined batch is replayed:
+    its records are looked at as after a crash."""
+
+    batch: str = Field(default_factory=new_batch)
+    configuration_id: str
+    channel: Channel
+    alerts: tuple[RawAlert, ...]
+    resume: bool = False
+
+
+class Announcements(_Message):
+    """Queue `notifications`: things to say. `only` limits a retry to the installations that are still owed it; `attempt` counts retries."""
+
+    batch: str = Field(default_factory=new_batch)
+    notifications: tuple[Notification, ...]
+    only: tuple[str, ...] | None = None
+    attempt: int = 0
+    first_sent: datetime | None = None
