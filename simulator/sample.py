@@ -1,0 +1,163 @@
+"""The default world's made-up ids and secrets. They never change, so that what was configured before a restart works after it.
+
+Nothing here opens anything outside this simulator.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from simulator.world import App, AppSecret, ManagedIdentity, Principal, Resource, Tenant, User
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+TENANT_ID = "5a3e11d0-7c44-4e0b-9a51-0c0ffee00001"
+TENANT_DOMAIN = "fabrikam-soc.example"
+SUBSCRIPTION_ID = "7d0f4c52-16a9-4b7e-8c1d-0c0ffee00002"
+
+CLIENT_ID = "b1c8a2d6-90f3-4d5a-a7e4-0c0ffee00003"
+CLIENT_OBJECT_ID = "b1c8a2d6-90f3-4d5a-a7e4-0c0ffee00013"
+SECRET_ID = "e4f7b0c3-2d68-4a91-b5f2-0c0ffee00004"  # noqa: S105 - an id
+CLIENT_SECRET = "sim~Zx7.not-a-real-secret.Q4vL0"  # noqa: S105 - opens only this simulator
+EXPIRED_SECRET = "sim~Old.not-a-real-secret.K9wR1"  # noqa: S105 - opens nothing
+
+SYSTEM_IDENTITY_CLIENT_ID = "2f6d9e84-53b1-4c7a-8e0d-0c0ffee00005"
+SYSTEM_IDENTITY_OBJECT_ID = "2f6d9e84-53b1-4c7a-8e0d-0c0ffee00015"
+USER_IDENTITY_CLIENT_ID = "93c5e7a1-4b2f-4d86-9f3c-0c0ffee00006"
+USER_IDENTITY_OBJECT_ID = "93c5e7a1-4b2f-4d86-9f3c-0c0ffee00016"
+USER_IDENTITY_RESOURCE_ID = (
+    f"/subscriptions/{SUBSCRIPTION_ID}/resourcegroups/rg-pocketsoc"
+    "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-pocketsoc"
+)
+IDENTITY_HEADER = "sim-identity-header-1f0c"
+
+API_CLIENT_ID = "c7a9f3b2-6e1d-4f58-b04a-0c0ffee00007"
+API_AUDIENCE = "api://pocketsoc"
+API_ROLES = ("Admin", "Responder", "Reader")
+DAEMON_SECRET = "sim~Api.not-a-real-secret.T2yH6"  # noqa: S105 - opens only this simulator
+DAEMON_CLIENT_IDS = {
+    "Admin": "d0000000-1a2b-4c3d-8e4f-0c0ffee00021",
+    "Responder": "d0000000-1a2b-4c3d-8e4f-0c0ffee00022",
+    "Reader": "d0000000-1a2b-4c3d-8e4f-0c0ffee00023",
+}
+
+ENDPOINT_AUDIENCE = "https://api.securitycenter.microsoft.com"
+ARM_AUDIENCE = "https://management.azure.com"
+VAULT_AUDIENCE = "https://vault.azure.net"
+GRAPH_AUDIENCE = "https://graph.microsoft.com"
+XDR_AUDIENCE = "https://api.security.microsoft.com"
+ENDPOINT_ROLES = frozenset({"Alert.Read.All", "Alert.ReadWrite.All", "Machine.Read.All", "Machine.Isolate"})
+
+_USERS = {
+    "Admin": ("a0000000-5d6e-4f70-9b81-0c0ffee00031", "Ada Admin", "ada"),
+    "Responder": ("a0000000-5d6e-4f70-9b81-0c0ffee00032", "Ravi Responder", "ravi"),
+    "Reader": ("a0000000-5d6e-4f70-9b81-0c0ffee00033", "Rita Reader", "rita"),
+    None: ("a0000000-5d6e-4f70-9b81-0c0ffee00034", "Noor Norole", "noor"),
+}
+
+# App ids of Microsoft's own services are public and the same in every tenant of a cloud.
+RESOURCES = (
+    Resource(
+        (
+            ENDPOINT_AUDIENCE,
+            "https://api.securitycenter.windows.com",
+            "https://securitycenter.onmicrosoft.com/windowsatpservice",
+        ),
+        "fc780465-2017-40d4-a0c5-307022471b92",
+        "WindowsDefenderATP",
+    ),
+    Resource(
+        (ARM_AUDIENCE, "https://management.core.windows.net"),
+        "797f4846-ba00-4fd7-ba43-dac1f8f63013",
+        "Windows Azure Service Management API",
+    ),
+    Resource((VAULT_AUDIENCE,), "cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "Azure Key Vault"),
+    Resource((GRAPH_AUDIENCE,), "00000003-0000-0000-c000-000000000000", "Microsoft Graph"),
+    Resource((XDR_AUDIENCE,), "8ee8fdad-f234-4243-8f3b-15c294843740", "Microsoft Threat Protection"),
+    Resource(
+        ("https://api-gov.securitycenter.microsoft.us",),
+        "fc780465-2017-40d4-a0c5-307022471b92",
+        "WindowsDefenderATP",
+        cloud="us_government",
+    ),
+    Resource(
+        ("https://api-gcc.securitycenter.microsoft.us",),
+        "fc780465-2017-40d4-a0c5-307022471b92",
+        "WindowsDefenderATP (GCC)",
+    ),
+    Resource(
+        (API_AUDIENCE, f"api://{API_CLIENT_ID}"),
+        API_CLIENT_ID,
+        "PocketSOC API",
+        version=2,
+        tenant_id=TENANT_ID,
+    ),
+)
+
+
+def populate(world: World) -> None:
+    """Fill a world with the sample's tenant, APIs, applications, identities and users."""
+    world.tenants[TENANT_ID] = Tenant(TENANT_ID, TENANT_DOMAIN)
+    world.resources.extend(RESOURCES)
+    world.switches.identity_header = IDENTITY_HEADER
+    world.add(_pocketsoc_app(), *_identities(), *_daemons(), *_users())
+
+
+def user_with_role(world: World, role: str | None) -> Principal:
+    """The sample's user who has exactly this role on PocketSOC's API (None: no role at all)."""
+    if role not in _USERS:
+        raise LookupError(f"no user has the role {role}; there are {', '.join(API_ROLES)}")
+    return world.principals[_USERS[role][0]]
+
+
+def _grants() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    roles = {ENDPOINT_AUDIENCE: set(ENDPOINT_ROLES)}
+    return roles, {SUBSCRIPTION_ID: {"Security Reader", "Security Admin"}}
+
+
+def _pocketsoc_app() -> App:
+    roles, arm_roles = _grants()
+    valid = AppSecret(SECRET_ID, CLIENT_SECRET, datetime(2036, 1, 1, tzinfo=UTC))
+    expired = AppSecret(f"{SECRET_ID[:-1]}9", EXPIRED_SECRET, datetime(2026, 1, 1, tzinfo=UTC))
+    return App(CLIENT_OBJECT_ID, TENANT_ID, "PocketSOC", roles, arm_roles, CLIENT_ID, [valid, expired])
+
+
+def _identities() -> tuple[ManagedIdentity, ManagedIdentity]:
+    roles, arm_roles = _grants()
+    system = ManagedIdentity(
+        SYSTEM_IDENTITY_OBJECT_ID, TENANT_ID, "func-pocketsoc", roles, arm_roles, SYSTEM_IDENTITY_CLIENT_ID
+    )
+    system.system_assigned = True
+    roles, arm_roles = _grants()
+    user = ManagedIdentity(
+        USER_IDENTITY_OBJECT_ID, TENANT_ID, "id-pocketsoc", roles, arm_roles, USER_IDENTITY_CLIENT_ID
+    )
+    user.resource_id = USER_IDENTITY_RESOURCE_ID
+    return system, user
+
+
+def _daemons() -> list[App]:
+    secret = AppSecret(f"{SECRET_ID[:-1]}8", DAEMON_SECRET, datetime(2036, 1, 1, tzinfo=UTC))
+    return [
+        App(
+            f"e{client_id[1:]}",
+            TENANT_ID,
+            f"daemon-{role.lower()}",
+            {API_AUDIENCE: {role}},
+            {},
+            client_id,
+            [secret],
+        )
+        for role, client_id in DAEMON_CLIENT_IDS.items()
+    ]
+
+
+def _users() -> list[User]:
+    return [
+        User(
+            object_id, TENANT_ID, name, {API_AUDIENCE: {role}} if role else {}, {}, f"{short}@{TENANT_DOMAIN}"
+        )
+        for role, (object_id, name, short) in _USERS.items()
+    ]
