@@ -1,6 +1,6 @@
-"""The default world's made-up ids and secrets. They never change, so that what was configured before a restart works after it.
+"""The default world's made-up ids and secrets. They open nothing outside this simulator.
 
-Nothing here opens anything outside this simulator.
+They never change, so that what was configured before a restart works after it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ SUBSCRIPTION_ID = "7d0f4c52-16a9-4b7e-8c1d-0c0ffee00002"
 
 CLIENT_ID = "b1c8a2d6-90f3-4d5a-a7e4-0c0ffee00003"
 CLIENT_OBJECT_ID = "b1c8a2d6-90f3-4d5a-a7e4-0c0ffee00013"
-SECRET_ID = "e4f7b0c3-2d68-4a91-b5f2-0c0ffee00004"  # noqa: S105 - an id
-CLIENT_SECRET = "sim~Zx7.not-a-real-secret.Q4vL0"  # noqa: S105 - opens only this simulator
-EXPIRED_SECRET = "sim~Old.not-a-real-secret.K9wR1"  # noqa: S105 - opens nothing
+SECRET_ID = "e4f7b0c3-2d68-4a91-b5f2-0c0ffee00004"
+CLIENT_SECRET = "sim~Zx7.not-a-real-secret.Q4vL0"
+EXPIRED_SECRET = "sim~Old.not-a-real-secret.K9wR1"
 
 SYSTEM_IDENTITY_CLIENT_ID = "2f6d9e84-53b1-4c7a-8e0d-0c0ffee00005"
 SYSTEM_IDENTITY_OBJECT_ID = "2f6d9e84-53b1-4c7a-8e0d-0c0ffee00015"
@@ -36,7 +36,7 @@ IDENTITY_HEADER = "sim-identity-header-1f0c"
 API_CLIENT_ID = "c7a9f3b2-6e1d-4f58-b04a-0c0ffee00007"
 API_AUDIENCE = "api://pocketsoc"
 API_ROLES = ("Admin", "Responder", "Reader")
-DAEMON_SECRET = "sim~Api.not-a-real-secret.T2yH6"  # noqa: S105 - opens only this simulator
+DAEMON_SECRET = "sim~Api.not-a-real-secret.T2yH6"
 DAEMON_CLIENT_IDS = {
     "Admin": "d0000000-1a2b-4c3d-8e4f-0c0ffee00021",
     "Responder": "d0000000-1a2b-4c3d-8e4f-0c0ffee00022",

@@ -1,7 +1,7 @@
 """Access tokens: made like Entra ID's, checked like the real APIs check theirs.
 
-RS256 only. v1 tokens: `aud` as asked for, `iss` https://sts.windows.net/{tenant}/, `appid`. v2 tokens: `aud` the API's client id, `iss`
-{origin}/{tenant}/v2.0, `azp`. Application permissions are in `roles`; without any, the claim is absent.
+RS256 only. v1 tokens: `aud` as asked for, `iss` https://sts.windows.net/{tenant}/, `appid`. v2 tokens: `aud` the API's
+client id, `iss` {origin}/{tenant}/v2.0, `azp`. Application permissions are in `roles`; absent without any.
 """
 
 from __future__ import annotations
@@ -90,7 +90,10 @@ def b64url(raw: bytes) -> str:
 
 
 def issue(world: World, principal: Principal, audience: str, *, lifetime: int | None = None) -> str:
-    """An access token of `principal` for the API that has the identifier `audience`. Raises LookupError if its tenant has no such API."""
+    """An access token of `principal` for the API with the identifier `audience`.
+
+    `lifetime` is in seconds. Raises LookupError if the principal's tenant has no such API.
+    """
     tenant = world.tenants[principal.tenant_id]
     resource = world.resource(audience, tenant)
     if resource is None:
