@@ -27,8 +27,8 @@ _OPERATORS = {
 
 
 def filter_text(span: Span, where: Sequence[Where] = ()) -> str:
-    """The `$filter` of a scan, empty for all rows. Raises ValueError for more than 15 comparisons, or a value that
-    cannot be compared."""
+    """The `$filter` of a scan, empty for all rows. Raises ValueError for more than 15 comparisons, or a value
+    that cannot be compared."""
     parts = [*_bounds("PartitionKey", span.partition_from, span.partition_to)]
     parts += _bounds("RowKey", span.key_from, span.key_to)
     count = len(parts)

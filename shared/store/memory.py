@@ -1,6 +1,6 @@
 """The storage contract in memory, for tests. Thread-safe; nothing outlives the process.
 
-It promises what Azure's services promise, limits included: what passes here passes there (tests/store/ runs both).
+It promises what Azure's services promise, limits included (tests/store/ runs the same suite on both).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class _Table:
 
 
 class MemoryTables:
-    """Tables (see `stores.Tables`). `reach` is how many rows a scan looks at before it ends its page early, as
-    Azure does after 5 seconds."""
+    """Tables (see `stores.Tables`). `reach` is how many rows a scan looks at before it ends its page early,
+    as Azure does after 5 seconds."""
 
     def __init__(self, *, reach: int = 100_000) -> None:
         self._lock = threading.Lock()
