@@ -1,9 +1,9 @@
 """The Microsoft cloud on one loopback port, for running and testing offline. Never deployed.
 
-Faithful in what a client can get wrong (audiences, roles, errors, throttling, paging), simple in everything else. It shares no code
-with the product, so that a misreading on one side is not repeated on the other.
+Faithful in what a client can get wrong (audiences, roles, errors, throttling, paging), simple in everything
+else. It shares no code with the product, so that a misreading on one side is not repeated on the other.
 
-    world.py               all state: tenants, applications, clock, faults, counters; `World.sample()` is the default one
+    world.py               all state: tenants, applications, clock, faults, counters; World.sample()
     sample.py              the made-up ids and secrets of the default world
     tokens.py              signing keys; making and checking access tokens
     app.py                 one application out of the parts' routes

@@ -1,4 +1,5 @@
-"""One application out of the parts. A part is a module with `routes(world) -> list[Route]`; faults come before all of them."""
+"""One application out of the parts: modules with `routes(world) -> list[Route]`. Faults come before all of
+them."""
 
 from __future__ import annotations
 

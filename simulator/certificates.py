@@ -1,7 +1,8 @@
 """The simulator's certificate authority and its server certificate.
 
-Kept in a folder, so that whoever has once been told to trust the authority (REQUESTS_CA_BUNDLE, a browser) need not be
-told again after a restart. The authority signs one certificate, for loopback names; its key is never written down.
+Kept in a folder, so that whoever has once been told to trust the authority (REQUESTS_CA_BUNDLE, a browser)
+need not be told again after a restart. The authority signs one certificate, for loopback names; its key is
+never written down.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ LIFETIME = timedelta(days=365)  # browsers and Apple refuse server certificates 
 
 @dataclass(frozen=True)
 class Certificates:
-    """Paths of three PEM files: the authority (what clients trust), the server's chain, and the server's private key."""
+    """Paths of three PEM files: the authority (what clients trust), the server's chain, and the server's
+    private key."""
 
     authority: Path
     chain: Path

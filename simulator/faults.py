@@ -1,6 +1,7 @@
 """Errors on demand: what a cloud does on a bad day, before the part that was called sees the request.
 
-A fault matches a path prefix and, with `times`, wears off. Nothing under `/_control` is ever harmed, so that faults can be taken back.
+A fault matches a path prefix and, with `times`, wears off. Nothing under `/_control` is ever harmed, so that
+faults can be taken back.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ KINDS = ("401", "403", "429", "500", "503", "garbage", "drop", "slow")
 
 @dataclass
 class Fault:
-    """One kind of trouble for every request whose path begins with `match` (and whose method is `method`, if given).
+    """One kind of trouble for every request whose path begins with `match` (and, if given, method is
+    `method`).
 
-    `kind` is one of KINDS. `times` counts down and None means for ever; `skip` lets so many matching requests through first.
-    `retry_after` (seconds, None: no header) belongs to 429 and 503, `seconds` to slow; `code` and `message` replace the error body's.
+    `kind` is one of KINDS. `times` counts down, None: for ever; `skip` lets so many matching requests through
+    first. `retry_after` (seconds, None: no header) belongs to 429 and 503, `seconds` to slow; `code` and
+    `message` replace what the error body says.
     """
 
     match: str
@@ -55,7 +58,8 @@ class Fault:
 
 
 def take(faults: list[Fault], method: str, path: str) -> Fault | None:
-    """The first fault for this request, counted down; spent ones leave the list. The caller holds the world's lock."""
+    """The first fault for this request, counted down; spent ones leave the list. The caller holds the
+    lock."""
     for fault in faults:
         if not fault.matches(method, path):
             continue
@@ -71,7 +75,7 @@ def take(faults: list[Fault], method: str, path: str) -> Fault | None:
 
 
 def error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The error body that Defender for Endpoint, ARM and Graph have in common; `target` is the correlation id."""
+    """The error body that Defender for Endpoint, ARM and Graph share; `target` is the correlation id."""
     body = {"error": {"code": code, "message": message, "target": str(uuid4())}}
     return JSONResponse(body, status_code=status, headers=headers)
 
@@ -132,7 +136,7 @@ class FaultMiddleware:
 
 
 async def _drop(scope: Scope) -> None:
-    # The server puts this here (serve.py), because ASGI itself has no way to close a connection without an answer.
+    # The server puts this here (serve.py), because ASGI has no way to close a connection without an answer.
     close: Callable[[], Awaitable[None]] = scope["extensions"]["pocketsoc.close"]
     await close()
 

@@ -30,8 +30,8 @@ _START_SECONDS = 20
 class Simulator:
     """A running simulator: `url`, `ca_bundle` (path of the PEM file that clients must trust) and `world`.
 
-    Port 0 takes a free one. Without `folder` the certificates are made afresh and removed at the end. Use as a
-    context manager, or call `stop`.
+    Port 0 takes a free one. Without `folder` the certificates are made afresh and removed at the end. Use as
+    a context manager, or call `stop`.
     """
 
     def __init__(
@@ -123,7 +123,8 @@ def _config(listener: socket.socket, files: Certificates) -> Config:
 
 
 def _with_close(app: ASGIApp) -> ASGIApp:
-    """Give each request a way to close its connection without an answer, which ASGI has not (see faults.py)."""
+    """Give each request a way to close its connection without an answer, which ASGI has not (see
+    faults.py)."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -134,8 +135,8 @@ def _with_close(app: ASGIApp) -> ASGIApp:
 
 
 def _closer(send: Send) -> Callable[[], Awaitable[None]]:
-    # `send` is a method of hypercorn's stream, whose own `send` is a method of the connection's protocol. hypercorn
-    # is pinned and a test drops connections of both protocols, so a change in there is noticed.
+    # `send` is a method of hypercorn's stream, whose own `send` is a method of the connection's protocol.
+    # hypercorn is pinned and a test drops connections of both protocols, so a change in there is noticed.
     protocol = cast(Any, send).__self__.send.__self__
 
     async def close() -> None:

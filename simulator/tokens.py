@@ -1,7 +1,8 @@
 """Access tokens: made like Entra ID's, checked like the real APIs check theirs.
 
-RS256 only. v1 tokens: `aud` as asked for, `iss` https://sts.windows.net/{tenant}/, `appid`. v2 tokens: `aud` the API's
-client id, `iss` {origin}/{tenant}/v2.0, `azp`. Application permissions are in `roles`; absent without any.
+RS256 only. v1 tokens: `aud` as asked for, `iss` https://sts.windows.net/{tenant}/, `appid`. v2 tokens: `aud`
+the API's client id, `iss` {origin}/{tenant}/v2.0, `azp`. Application permissions are in `roles`; absent
+without any.
 """
 
 from __future__ import annotations

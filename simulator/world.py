@@ -1,6 +1,7 @@
 """All state of the simulated cloud in one place: who exists, what time it is, what is going wrong.
 
-Thread-safe: everything that changes is read and written under `lock` (reentrant). Each part keeps its own state in `part(name, factory)`.
+Thread-safe: everything that changes is read and written under `lock` (reentrant). Each part keeps its own
+state in `part(name, factory)`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ State = TypeVar("State")
 
 @dataclass(frozen=True)
 class Tenant:
-    """A directory. `cloud` is commercial, us_government or china; a tenant's tokens are no use in another cloud."""
+    """A directory. `cloud` is commercial, us_government or china; tokens are no use in another cloud."""
 
     id: str
     domain: str
@@ -40,10 +41,12 @@ class AppSecret:
 
 @dataclass(frozen=True)
 class Resource:
-    """An API that tokens can be asked for. Its first identifier is the audience that documents name; the others mean the same.
+    """An API that tokens can be asked for. Its first identifier is the documented audience; the others mean
+    the same.
 
-    `version` is the shape of its tokens and follows the API's registration, not the endpoint called: 1 (aud = the identifier that was
-    asked for) or 2 (aud = app_id). `tenant_id` None means that it is present in every tenant of its cloud.
+    `version` is the shape of its tokens and follows the API's registration, not the endpoint called: 1 (aud =
+    the identifier that was asked for) or 2 (aud = app_id). `tenant_id` None: present in every tenant of its
+    cloud.
     """
 
     identifiers: tuple[str, ...]
@@ -56,7 +59,8 @@ class Resource:
 
 @dataclass
 class Principal:
-    """Whoever can have a token. `roles` are application roles by audience, `arm_roles` role names by subscription id."""
+    """Whoever can have a token. `roles`: application roles by audience; `arm_roles`: names by subscription
+    id."""
 
     object_id: str
     tenant_id: str
@@ -84,7 +88,8 @@ class App(Principal):
 
 @dataclass
 class ManagedIdentity(App):
-    """An identity of an Azure resource; it has no secret. System-assigned ones are what a request without selector means."""
+    """An identity of an Azure resource, without a secret. A request without selector means the
+    system-assigned one."""
 
     system_assigned: bool = False
     resource_id: str = ""
@@ -113,7 +118,7 @@ class Switches:
     push_payload_limit: int = 4096  # bytes, Web Push: what push services accept as a body at least
 
 
-class Denied(Exception):
+class Denied(Exception):  # noqa: N818 - read as `except Denied as denied`
     """A bearer token was refused. `kind` says why; each API turns it into its own 401 or 403 body.
 
     missing, malformed, signature, expired, audience, wrong_cloud, tenant.
@@ -126,7 +131,8 @@ class Denied(Exception):
 
 
 class World:
-    """The simulated cloud's state. `origin` is where it is served (set when the server starts), without a trailing slash."""
+    """The simulated cloud's state. `origin` is where it is served (set at start), without a trailing
+    slash."""
 
     def __init__(self, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.lock = threading.RLock()
@@ -144,7 +150,7 @@ class World:
 
     @classmethod
     def sample(cls, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> World:
-        """The default world: one tenant with everything that `dev.py run` and most tests need. Ids are in sample.py."""
+        """The default world: one tenant with what `dev.py run` and most tests need. Ids are in sample.py."""
         from simulator.sample import populate
 
         world = cls(clock=clock)
@@ -169,7 +175,7 @@ class World:
             return cast(State, self._parts[name])
 
     def count(self, prefix: str, *, method: str | None = None) -> int:
-        """How many requests came for paths beginning with `prefix`, faulty ones included, `/_control` excluded."""
+        """How many requests came for paths beginning with `prefix`; faulty ones too, `/_control` never."""
         with self.lock:
             seen = [(key.split(" ", 1), number) for key, number in self.requests.items()]
         return sum(n for (verb, path), n in seen if path.startswith(prefix) and method in (None, verb))
@@ -201,19 +207,21 @@ class World:
         return None
 
     def verify(self, request: Request, *, audience: str | Iterable[str]) -> dict[str, Any]:
-        """The claims of the request's bearer token, checked as the real APIs check: signature, times, audience, cloud.
+        """The claims of the request's bearer token, checked as the real APIs do: signature, times, audience,
+        cloud.
 
         `audience` is one or several identifiers that the API accepts. Raises Denied.
         """
         return tokens.verify(self, request.headers.get("authorization", ""), audience)
 
     def arm_roles(self, claims: dict[str, Any], subscription_id: str) -> set[str]:
-        """Role names that the token's principal has on a subscription. ARM roles are never in the token itself."""
+        """Role names that the token's principal has on a subscription; ARM roles are never in the token."""
         principal = self.principals.get(str(claims.get("oid", "")))
         return set(principal.arm_roles.get(subscription_id, ())) if principal else set()
 
     def token(self, audience: str, *, client_id: str | None = None, lifetime: int | None = None) -> str:
-        """An access token for `audience`, made without a request; for the sample's PocketSOC app unless `client_id` says otherwise."""
+        """An access token for `audience` without a request, of the sample's PocketSOC app or of
+        `client_id`."""
         from simulator.sample import CLIENT_ID
 
         app = self.app(client_id or CLIENT_ID)
@@ -222,7 +230,10 @@ class World:
         return tokens.issue(self, app, audience, lifetime=lifetime)
 
     def api_token(self, role: str | None, *, lifetime: int | None = None) -> str:
-        """An access token of the sample's user with this role (Admin, Responder, Reader; None: no role) for PocketSOC's own API."""
+        """An access token for PocketSOC's own API, of the sample's user with this role.
+
+        Roles: Admin, Responder, Reader; None for a user without any.
+        """
         from simulator.sample import API_AUDIENCE, user_with_role
 
         return tokens.issue(self, user_with_role(self, role), API_AUDIENCE, lifetime=lifetime)
