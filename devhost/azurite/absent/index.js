@@ -1,0 +1,2 @@
+// Azurite loads its telemetry library even with --disableTelemetry, and never calls it then.
+module.exports = {};
