@@ -10,10 +10,11 @@ import logging
 import socket
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
+from weakref import WeakSet
 
 from hypercorn.asyncio import serve as serve_asgi
 from hypercorn.config import Config
@@ -41,7 +42,7 @@ class Simulator:
         self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="simulator-")
         self._certificates = certificates(Path(folder or cast(Any, self._temporary).name))
         self.ca_bundle = str(self._certificates.authority)
-        self._app = _with_close(create_app(self.world))  # here, so that its errors reach the caller
+        self._app = _Connections(create_app(self.world))  # here, so that its errors reach the caller
         self._socket = _listen(port)
         self.url = f"https://localhost:{self._socket.getsockname()[1]}"
         self.world.origin = self.url
@@ -87,6 +88,7 @@ class Simulator:
             # hypercorn awaits this once it listens
             self._ready.set()
             await self._stopping.wait()
+            self._app.abort()
 
         await serve_asgi(cast(Any, self._app), config, shutdown_trigger=until_stopped, mode="asgi")
 
@@ -122,27 +124,32 @@ def _config(listener: socket.socket, files: Certificates) -> Config:
     return config
 
 
-def _with_close(app: ASGIApp) -> ASGIApp:
-    """Give each request a way to close its connection without an answer, which ASGI has not (see
-    faults.py)."""
+class _Connections:
+    """Knows the connections that requests came over, and can close them, which ASGI has no word for."""
 
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._open: WeakSet[Any] = WeakSet()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope["extensions"]["pocketsoc.close"] = _closer(send)
-        await app(scope, receive, send)
+            # `send` is a method of hypercorn's stream, whose `send` is one of its protocol, whose `send` is
+            # one of its connection. hypercorn is pinned, and tests that drop connections notice a change in
+            # there.
+            protocol = cast(Any, send).__self__.send.__self__
+            self._open.add(protocol.send.__self__)
 
-    return wrapped
+            async def close() -> None:
+                await protocol.send(Closed())
 
+            scope["extensions"]["pocketsoc.close"] = close  # for faults.py
+        await self._app(scope, receive, send)
 
-def _closer(send: Send) -> Callable[[], Awaitable[None]]:
-    # `send` is a method of hypercorn's stream, whose own `send` is a method of the connection's protocol.
-    # hypercorn is pinned and a test drops connections of both protocols, so a change in there is noticed.
-    protocol = cast(Any, send).__self__.send.__self__
-
-    async def close() -> None:
-        await protocol.send(Closed())
-
-    return close
+    def abort(self) -> None:
+        """Close all at once: a goodbye in TLS would wait for clients that only keep their connections for
+        later."""
+        for connection in list(self._open):
+            connection.writer.transport.abort()
 
 
 def _quiet_tls(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
