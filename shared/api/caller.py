@@ -1,0 +1,107 @@
+"""Who is calling and whether they may. Admin may do all that Responder may, Responder all that Reader may.
+
+A route names its callers by the type of one parameter: `caller: Reader`, `caller: Responder`, `caller: Admin`, or
+`caller: Anyone` for no sign-in at all. There is no default (a test walks all routes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Protocol
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from shared.api.parts import Parts
+from shared.errors import Forbidden, Unauthenticated
+
+
+class Role(StrEnum):
+    """The app roles, as their values stand in the API's registration and in the token's `roles`."""
+
+    reader = "Reader"
+    responder = "Responder"
+    admin = "Admin"
+
+    def covers(self, other: Role) -> bool:
+        """Whether who has this role may do what the other role may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+class Caller(Protocol):
+    """Whom an access token speaks for; `roles` are the app roles as the token names them."""
+
+    @property
+    def oid(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def roles(self) -> Set[str]: ...
+    @property
+    def app_only(self) -> bool: ...
+    @property
+    def tenant_id(self) -> str: ...
+
+
+class Verifier(Protocol):
+    """Proves access tokens."""
+
+    def verify(self, token: str) -> Caller:
+        """Whom the token speaks for. Raises Unauthenticated, TryLater or OperatorMustAct."""
+        ...
+
+
+def highest_role(caller: Caller) -> Role | None:
+    """The caller's strongest role that we know; None without any."""
+    return max((r for r in Role if r.value in caller.roles), key=list(Role).index, default=None)
+
+
+def may(caller: Caller, role: Role) -> bool:
+    """Whether the caller has the role, or one that covers it."""
+    has = highest_role(caller)
+    return has is not None and has.covers(role)
+
+
+_bearer = HTTPBearer(
+    bearerFormat="JWT",
+    scheme_name="EntraId",
+    description="An Entra ID access token for this API, with the app role Reader, Responder or Admin.",
+    auto_error=False,
+)
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """A dependency: lets through who has the role."""
+
+    role: Role
+
+    def __call__(
+        self,
+        parts: Parts,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> Caller:
+        """The caller. Raises Unauthenticated without a valid token, Forbidden without the role."""
+        if credentials is None:
+            raise Unauthenticated("Sign in: this needs an access token (Authorization: Bearer).")
+        caller = parts.verifier.verify(credentials.credentials)
+        if not may(caller, self.role):
+            raise Forbidden(f"This needs the role {self.role}, which your account does not have here.")
+        return caller
+
+
+@dataclass(frozen=True)
+class Open:
+    """A dependency: lets everybody through, on purpose."""
+
+    async def __call__(self) -> None:
+        """Nobody is asked who they are."""
+
+
+Anyone = Annotated[None, Depends(Open())]
+Reader = Annotated[Caller, Depends(Allowed(Role.reader))]
+Responder = Annotated[Caller, Depends(Allowed(Role.responder))]
+Admin = Annotated[Caller, Depends(Allowed(Role.admin))]

@@ -1,0 +1,113 @@
+"""What a vendor configuration looks like on the wire, coming and going."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.api.configuration_forms import shown_fields
+from shared.api.configuration_health import Health, health_of
+from shared.api.etags import version_tag
+from shared.detections import Instant
+from shared.vendors.vendor import Check, Feature
+
+if TYPE_CHECKING:
+    from shared.api.parts import ApiParts
+    from shared.store.configurations import Configured
+
+# The one vendor that can call us. The address is function_app.py's webhook; its key is not part of it and not known here.
+_WEBHOOKS = {"defender_for_cloud": "defender-for-cloud"}
+# What of a token helps an operator; the rest is nobody's business.
+_CLAIMS = frozenset(
+    {"aud", "iss", "tid", "ver", "exp", "nbf", "iat", "roles", "scp", "appid", "azp", "oid", "idtyp", "xms_mirid"}
+)
+
+
+class ConfigurationIn(BaseModel):
+    """A whole configuration. `fields` follow the vendor's schema (`GET /api/v1/vendors`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    vendor: str = Field(min_length=1, max_length=40)
+    fields: dict[str, Any]
+
+
+class ConfigurationChange(BaseModel):
+    """The fields to change."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fields: dict[str, Any]
+
+
+class ConfigurationOut(BaseModel):
+    """A configuration. Secrets are never shown, only whether there is one. `etag` is what `If-Match` takes."""
+
+    id: str
+    vendor: str
+    vendor_title: str
+    display_name: str
+    enabled: bool
+    fields: dict[str, Any]
+    client_secret_set: bool
+    webhook_url: str | None = Field(description="Where the vendor may send alerts at once; needs a function key.")
+    created: Instant | None
+    changed: Instant | None
+    etag: str
+    health: Health
+
+
+class ConfigurationList(BaseModel):
+    """Vendor configurations, by name."""
+
+    items: list[ConfigurationOut]
+
+
+class FeatureOut(BaseModel):
+    """Whether a feature works now (null: not known), what is missing, and what to do."""
+
+    feature: Feature
+    works: bool | None
+    missing: str | None
+    remedy: str | None
+
+
+class CheckOut(BaseModel):
+    """What a check found. `token` holds claims of the access token, to be looked at; never the token."""
+
+    ok: bool
+    summary: str
+    features: list[FeatureOut]
+    token: dict[str, Any] | None
+
+
+def configuration_out(found: Configured, parts: ApiParts) -> ConfigurationOut:
+    """The configuration as it may be shown."""
+    configuration = found.configuration
+    vendor = parts.vendors.get(configuration.vendor)
+    webhook = _WEBHOOKS.get(configuration.vendor)
+    address = f"{parts.settings.public_url.rstrip('/')}/api/webhooks/{webhook}/{configuration.id}"
+    return ConfigurationOut(
+        id=configuration.id,
+        vendor=configuration.vendor,
+        vendor_title=vendor.title if vendor else configuration.vendor,
+        display_name=configuration.display_name,
+        enabled=configuration.enabled,
+        fields=shown_fields(configuration),
+        client_secret_set=configuration.secret_reference is not None,
+        webhook_url=address if webhook else None,
+        created=configuration.created,
+        changed=configuration.changed,
+        etag=version_tag(configuration.etag),
+        health=health_of(configuration, found.state, parts.now()),
+    )
+
+
+def check_out(check: Check) -> CheckOut:
+    """A vendor's check as it may be shown."""
+    token = {k: v for k, v in check.token.items() if k in _CLAIMS} if check.token is not None else None
+    features = [
+        FeatureOut(feature=f.feature, works=f.works, missing=f.missing, remedy=f.remedy) for f in check.features
+    ]
+    return CheckOut(ok=check.ok, summary=check.summary, features=features, token=token)

@@ -1,0 +1,100 @@
+"""What a detection looks like on the wire: a line of the feed, and the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from shared.detections import Card, Channel, Detection, Instant, Severity, Sighting, Status, unique
+
+if TYPE_CHECKING:
+    from shared.store.detections import CardSummary
+
+
+class DetectionSummary(BaseModel):
+    """One line of the feed. `vendors` and `configuration_ids` name every source that reports it."""
+
+    id: str
+    vendor: str
+    vendors: list[str]
+    configuration_ids: list[str]
+    title: str
+    severity: Severity
+    status: Status
+    asset: str | None
+    created: Instant | None
+    changed: Instant
+    first_seen: Instant
+    number_of_sightings: int
+
+
+class Feed(BaseModel):
+    """A page of detections, newest first. `cursor` leads to the next page; null at the end."""
+
+    items: list[DetectionSummary]
+    cursor: str | None
+
+
+class Changes(Feed):
+    """What is new or changed. Once `cursor` is null, ask again with `changed_since=next_changed_since`."""
+
+    next_changed_since: Instant
+
+
+class SightingOut(BaseModel):
+    """One source's view. `configuration` is the display name; null once that configuration is removed."""
+
+    configuration_id: str
+    configuration: str | None
+    vendor: str
+    channel: Channel
+    native_id: str
+    severity: Severity
+    status: Status
+    source_link: str | None
+    first_seen: Instant
+    observed: Instant
+    received: Instant
+
+
+class DetectionOut(Detection):
+    """One detection in full. `native_id`, `product` and so on are those of the newest view."""
+
+    id: str
+    vendor: str
+    vendors: list[str]
+    configuration_ids: list[str]
+    asset: str | None
+    first_seen: Instant
+    changed: Instant
+    number_of_sightings: int
+    sightings: list[SightingOut]
+
+
+def summary(card: CardSummary) -> DetectionSummary:
+    """A line of the feed."""
+    return DetectionSummary.model_validate(card, from_attributes=True)
+
+
+def detection_out(card: Card, names: Mapping[str, str]) -> DetectionOut:
+    """The whole card; `names` are the configurations' display names by id."""
+    # Not validated again: the parts are what the store read and validated.
+    return DetectionOut.model_construct(
+        **dict(card.detection),
+        id=card.id,
+        vendor=card.vendor,
+        vendors=list(unique((card.vendor, *(s.vendor for s in card.sightings)))),
+        configuration_ids=list(unique(s.configuration_id for s in card.sightings)),
+        asset=card.detection.main_asset,
+        first_seen=card.first_seen,
+        changed=card.changed,
+        number_of_sightings=len(card.sightings),
+        sightings=[_sighting(s, names) for s in card.sightings],
+    )
+
+
+def _sighting(seen: Sighting, names: Mapping[str, str]) -> SightingOut:
+    values = seen.model_dump(exclude={"fingerprint"})
+    return SightingOut(**values, configuration=names.get(seen.configuration_id))

@@ -1,0 +1,88 @@
+"""Detections: the feed, newest first; what changed since the phone last asked; and one in full."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from shared.api.caller import Reader
+from shared.api.detection_shapes import Changes, DetectionOut, Feed, detection_out, summary
+from shared.api.etags import conditional
+from shared.api.fields import Cursor, Id, When
+from shared.api.parts import ApiParts, Parts
+from shared.api.problems import FieldError, Invalid
+from shared.detections import Severity, Status
+from shared.errors import NotFound
+from shared.store.detections import FeedQuery
+
+router = APIRouter(tags=["detections"])
+
+Word = Annotated[str, Query(min_length=1, max_length=100)]
+
+
+@router.get(
+    "/detections",
+    operation_id="list_detections",
+    response_model=Changes | Feed,
+    responses={304: {"description": "Nothing has changed since the ETag in If-None-Match."}},
+)
+def list_detections(
+    request: Request,
+    caller: Reader,
+    parts: Parts,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most; fewer is normal.")] = 50,
+    cursor: Annotated[Cursor | None, Query(description="As the page before gave it.")] = None,
+    severity: Annotated[list[Severity], Query(max_length=6)] = [],  # noqa: B006 - FastAPI copies it
+    status: Annotated[list[Status], Query(max_length=4)] = [],  # noqa: B006
+    vendor: Annotated[list[Word], Query(max_length=20)] = [],  # noqa: B006
+    configuration: Annotated[list[Word], Query(max_length=50)] = [],  # noqa: B006
+    created_from: Annotated[When | None, Query(alias="from", description="Created at or after.")] = None,
+    created_to: Annotated[When | None, Query(alias="to", description="Created at or before.")] = None,
+    q: Annotated[str, Query(max_length=200, description="Words to look for.")] = "",
+    changed_since: Annotated[
+        When | None, Query(description="Instead of the feed: what changed since; not with filters.")
+    ] = None,
+) -> Response:
+    """The feed, newest first. A page may be short, even empty, and still have a cursor: the scan is bounded, not finished.
+
+    With `changed_since`, what is new or changed since then; start the next one at `next_changed_since` of the last page.
+    """
+    query = FeedQuery(
+        severities=tuple(severity),
+        statuses=tuple(status),
+        vendors=tuple(vendor),
+        configuration_ids=tuple(configuration),
+        created_from=created_from,
+        created_to=created_to,
+        text=q.strip() or None,
+    )
+    if changed_since is None:
+        page = parts.detections.feed(query, limit=limit, cursor=cursor)
+        return conditional(request, Feed(items=[summary(c) for c in page.cards], cursor=page.cursor))
+    if query != FeedQuery():
+        wrong = FieldError(field="query.changed_since", message="cannot be combined with filters")
+        raise Invalid("Changes come unfiltered: a card that no longer matches must reach the phone too.", [wrong])
+    return conditional(request, _changes(parts, changed_since, limit, cursor))
+
+
+@router.get(
+    "/detections/{id}",
+    operation_id="get_detection",
+    response_model=DetectionOut,
+    responses={304: {"description": "It has not changed since the ETag in If-None-Match."}},
+)
+def get_detection(id: Id, request: Request, caller: Reader, parts: Parts) -> Response:
+    """One detection with its sightings and evidence."""
+    card = parts.detections.get(id)
+    if card is None:
+        raise NotFound("There is no such detection.")
+    names = {c.configuration.id: c.configuration.display_name for c in parts.configurations.all()}
+    return conditional(request, detection_out(card, names))
+
+
+def _changes(parts: ApiParts, since: str, limit: int, cursor: str | None) -> Changes:
+    page = parts.detections.changed(since, limit=limit, cursor=cursor)
+    return Changes(
+        items=[summary(c) for c in page.cards], cursor=page.cursor, next_changed_since=page.next_since
+    )

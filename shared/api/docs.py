@@ -1,0 +1,54 @@
+"""The API's description of itself: OpenAPI for machines, and one plain page for people, without any script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from shared.api.caller import Anyone
+
+router = APIRouter(include_in_schema=False)
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+_PROBLEMS = (400, 401, 403, 404, 405, 409, 410, 412, 413, 422, 500, 502, 503)
+
+
+@router.get("/openapi.json")
+def get_openapi(request: Request, caller: Anyone) -> JSONResponse:
+    """The OpenAPI description."""
+    return JSONResponse(request.app.openapi())
+
+
+@router.get("/docs")
+def get_docs(request: Request, caller: Anyone) -> HTMLResponse:
+    """The operations and the kinds of problems, readable in any browser under the strictest content policy."""
+    return HTMLResponse(_page(request.app.openapi()))
+
+
+def _page(schema: dict[str, Any]) -> str:
+    title = escape(f"{schema['info']['title']} API {schema['info']['version']}")
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width"><h1>{title}</h1>'
+        f'<p>Machines read <a href="/api/v1/openapi.json">openapi.json</a>.</p>'
+        f"<h2>Operations</h2><dl>{''.join(_operations(schema))}</dl>"
+        f"<h2>Problems</h2><ul>{''.join(_problems())}</ul></html>"
+    )
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[str]:
+    for path, methods in schema["paths"].items():
+        for method in (m for m in _METHODS if m in methods):
+            said = escape(methods[method].get("description", ""))
+            yield f"<dt><code>{method.upper()} {escape(path)}</code></dt><dd>{said}</dd>"
+
+
+def _problems() -> Iterator[str]:
+    for status in map(HTTPStatus, _PROBLEMS):
+        anchor = status.phrase.lower().replace(" ", "-")
+        yield f'<li id="{anchor}">{status.value} {escape(status.phrase)}: {escape(status.description)}</li>'

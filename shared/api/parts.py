@@ -1,0 +1,51 @@
+"""Everything the API works with, handed in once by bootstrap, and how a route gets at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends, Request
+
+from shared.configurations import Configuration
+from shared.notifications import Transport
+from shared.push.transport import PushTransport
+from shared.settings import Settings
+from shared.store.stores import Queues, Secrets
+from shared.vendors.vendor import Connection, Vendor
+
+if TYPE_CHECKING:
+    from shared.api.caller import Verifier
+    from shared.store.configurations import Configurations
+    from shared.store.detections import Detections
+    from shared.store.installations import Installations
+    from shared.store.quarantine import Quarantine
+
+
+@dataclass(frozen=True)
+class ApiParts:
+    """The API's collaborators. `connect` builds the way to a configuration's vendor (raises OperatorMustAct when that
+    cannot be built), `verifier` proves access tokens, `now` is the clock (aware UTC)."""
+
+    settings: Settings
+    detections: Detections
+    configurations: Configurations
+    installations: Installations
+    quarantine: Quarantine
+    queues: Queues
+    secrets: Secrets
+    vendors: Mapping[str, Vendor]
+    transports: Mapping[Transport, PushTransport]
+    connect: Callable[[Configuration], Connection]
+    verifier: Verifier
+    now: Callable[[], datetime]
+
+
+async def parts_of(request: Request) -> ApiParts:
+    """The parts the app was made with."""
+    return cast(ApiParts, request.app.state.parts)
+
+
+Parts = Annotated[ApiParts, Depends(parts_of)]
