@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -149,4 +149,29 @@ class Vendor(Protocol):
 
     def check(self, connection: Connection) -> Check:
         """The cheapest authenticated call, and what the token allows. Never raises for what a check is for: the answer says it."""
+        ...
+
+
+EventKind = Literal["alert", "assessment", "sub_assessment", "secure_score", "compliance", "unknown"]
+
+
+@dataclass(frozen=True)
+class WebhookItem:
+    """One event out of a webhook's body. `body` is the event as it came, without its wrapping; `id` and `name` are
+    empty where the event has none. `action`: what became of the thing (`Insert`, `Write`, `Delete`), if it says."""
+
+    kind: EventKind
+    body: Any
+    id: str
+    name: str
+    action: str | None = None
+
+
+@runtime_checkable
+class WebhookVendor(Vendor, Protocol):
+    """A vendor that also sends what happens to our webhook."""
+
+    def read_webhook(self, body: Any) -> tuple[WebhookItem, ...]:
+        """Take a webhook's body apart: JSON or text that holds JSON, wrapped or not, one event or many. Pure; never
+        raises; what is not recognised is an item of kind `unknown`. Alerts among the items go to `to_detection`."""
         ...

@@ -1,0 +1,58 @@
+"""What a vendor's check says about access: which features the granted permissions allow, and which are
+missing.
+
+Promise: pure; the answer holds names of permissions and claims that may be shown, never a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from shared.errors import HostNotAllowed, OperatorMustAct, PermissionMissing, PocketSOCError, SignInFailed
+from shared.vendors.loose_json import fields, portable, words
+from shared.vendors.vendor import Feature, FeatureCheck, Permission
+
+# Enough for an operator to see whose token it is and what it allows; the rest of a token is nobody's
+# business.
+_SHOWN = ("aud", "tid", "appid", "app_displayname", "roles", "scp", "exp")
+
+
+def shown(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """The token's claims that an operator needs to see."""
+    kept = portable({name: claims[name] for name in _SHOWN if name in claims})
+    return kept if isinstance(kept, dict) else {}
+
+
+def granted(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """The permissions in a token: `roles` of an app, `scp` of a signed-in user."""
+    known = fields(claims)
+    return words(known.get("roles")) + words(known.get("scp"), separator=" ")
+
+
+def features(
+    permissions: Mapping[Feature, Permission], names: Collection[str], proven: Mapping[Feature, bool | None]
+) -> tuple[FeatureCheck, ...]:
+    """Each feature: as `proven` by a call where that is known, else by whether a granted name is enough for
+    it."""
+    return tuple(
+        feature(name, permission, proven.get(name, any(p in names for p in permission.any_of)))
+        for name, permission in permissions.items()
+    )
+
+
+def feature(name: Feature, permission: Permission, works: bool | None) -> FeatureCheck:
+    """One feature with what to grant, and where, unless it works."""
+    if works:
+        return FeatureCheck(name, works=True)
+    return FeatureCheck(name, works=works, missing=" or ".join(permission.any_of), remedy=permission.where)
+
+
+def proves(error: PocketSOCError) -> bool | None:
+    """What a failed call says about the permission to make it: False if that was refused, None if it never
+    came so far."""
+    if isinstance(error, PermissionMissing):
+        return False
+    if isinstance(error, SignInFailed | HostNotAllowed) or not isinstance(error, OperatorMustAct):
+        return None
+    return False

@@ -1,0 +1,112 @@
+"""Microsoft Defender for Endpoint, over its own API (not Graph): what it needs, and its parts joined.
+
+Walking is in endpoint_walk.py, mapping in endpoint_alerts.py. Source: the product's API reference ("Supported APIs",
+"Hello World", "List alerts").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from shared.configurations import Cloud, Configuration
+from shared.detections import Channel, Detection
+from shared.errors import HostNotAllowed, PocketSOCError
+from shared.vendors import access, endpoint_alerts, endpoint_walk
+from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Page, Permission
+
+_WHERE = (
+    "Microsoft Entra admin center > App registrations > your app > API permissions > Add a permission > APIs my "
+    "organization uses > WindowsDefenderATP > Application permissions; then Grant admin consent"
+)
+
+
+class DefenderEndpointFields(Fields):
+    """The form: everybody's fields and the address of the API."""
+
+    base_url: str | None = Field(
+        None,
+        title="Base URL",
+        description="Address of the API; empty for the cloud's usual one. A geographic one may be nearer.",
+        pattern=r"^https://[^\s?#@]+$",
+    )
+
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if isinstance(value, str) and not value.strip() else value
+
+
+class DefenderEndpoint:
+    """The vendor `defender_endpoint`."""
+
+    slug: ClassVar[str] = "defender_endpoint"
+    title: ClassVar[str] = "Microsoft Defender for Endpoint"
+    fields: ClassVar[type[Fields]] = DefenderEndpointFields
+    permissions: ClassVar[Mapping[Feature, Permission]] = {
+        Feature.read_alerts: Permission(("Alert.Read.All", "Alert.ReadWrite.All"), _WHERE),
+        Feature.change_status: Permission(("Alert.ReadWrite.All",), _WHERE),
+        Feature.response_actions: Permission(("Machine.Isolate",), _WHERE),
+        Feature.hunting: Permission(("AdvancedQuery.Read.All",), _WHERE),
+        Feature.inventory: Permission(("Machine.Read.All", "Machine.ReadWrite.All"), _WHERE),
+    }
+
+    def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
+        """The configured base URL's origin, if it is one of the cloud's; a pasted `/api` at its end does
+        not count."""
+        if not configuration.base_url:
+            return cloud.endpoint_api.rstrip("/")
+        origin, path = _origin(configuration.base_url)
+        allowed = {_origin(cloud.endpoint_api)[0], *(f"https://{host}" for host in cloud.endpoint_hosts)}
+        if origin not in allowed or path not in ("", "/api", "/api/v1.0"):
+            raise HostNotAllowed(
+                f"The base URL is not an address of Defender for Endpoint in the cloud '{cloud.name}'. Leave it "
+                f"empty, or use one of: {', '.join(sorted(allowed))}."
+            )
+        return origin
+
+    def audience(self, cloud: Cloud) -> str:
+        """The same resource for all of a cloud's hosts."""
+        return cloud.endpoint_audience
+
+    def fetch(self, connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
+        """Alerts updated since the cursor, in the order of their updates; see endpoint_walk.py."""
+        return endpoint_walk.fetch(connection, cursor)
+
+    def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:
+        """Map one alert of the API; see endpoint_alerts.py. This vendor has no webhook, so `channel`
+        changes nothing."""
+        return endpoint_alerts.to_detection(raw)
+
+    def check(self, connection: Connection) -> Check:
+        """Ask for one alert, and compare the token's roles with what each feature needs."""
+        try:
+            claims = connection.api.token_claims()
+        except PocketSOCError as error:
+            return Check(ok=False, summary=str(error))
+        works: bool | None = True
+        summary = "Connected: alerts can be read."
+        try:
+            connection.api.get("/api/alerts", {"$top": "1"})
+        except PocketSOCError as error:
+            works, summary = access.proves(error), str(error)
+        proven = {Feature.read_alerts: works}
+        features = access.features(self.permissions, access.granted(claims), proven)
+        return Check(ok=works is True, summary=summary, features=features, token=access.shown(claims))
+
+
+def _origin(address: str) -> tuple[str, str]:
+    """Scheme and host (with an unusual port) of an https address, and its path without a slash at the end."""
+    try:
+        parts = urlsplit(address.strip())
+        port, host = parts.port, parts.hostname
+    except ValueError as error:
+        raise HostNotAllowed("The base URL is not an address. Correct it, or leave it empty.") from error
+    if parts.scheme != "https" or not host or parts.username or parts.query or parts.fragment:
+        raise HostNotAllowed("The base URL must be a plain https address. Correct it, or leave it empty.")
+    shown_host = f"[{host}]" if ":" in host else host
+    origin = f"https://{shown_host}" + (f":{port}" if port not in (None, 443) else "")
+    return origin, parts.path.rstrip("/")

@@ -1,0 +1,168 @@
+"""Reading Defender for Endpoint's alerts in the order of their updates, without missing and without looping.
+
+Promise: a walk that is killed and started again from its last stored cursor skips nothing; once it said
+`done`, every alert that was visible and updated before it began has been yielded. How, and why not by
+`nextLink` alone: docs/decisions/0002-keyset-paging-inside-a-walk.md. Two things are added here:
+
+* Rows that share one time may fill more than one page. Then paging by row number cannot be avoided, and a
+  row that is updated meanwhile moves the others up, past us. Such ties are read again until a reading finds
+  nothing new.
+* The watermark never passes the time at which the walk began (by our clock): what changed while we walked,
+  and what a wrong clock dates into the future, is asked for again instead of being skipped.
+
+The cursor (JSON): `watermark`, the newest update time of all finished walks, as the vendor wrote it;
+`since`, where this walk began. During a walk also `at` (the next question's time), `seen_at` (short hashes
+of the ids already had at that time), `highest` (the next watermark) and `started`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from shared.detections import Instant, earlier, instant_of
+from shared.errors import TryLater
+from shared.vendors.endpoint_pages import AlertsPage
+from shared.vendors.loose_json import each, text, when
+from shared.vendors.vendor import Api, Connection, Cursor, Page
+
+OVERLAP = timedelta(minutes=15)
+PAGE_SIZE = 1000
+# A cursor must fit into a table's row. Of more ties than this, a killed walk yields the rest once more.
+_MOST_SEEN_KEPT = 2000
+_PLAIN_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z$")
+
+
+def fetch(connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
+    """Walk from the cursor to the present.
+
+    Raises what `Api.get` raises, TryLater for paging that never ends, Unreadable for an answer without a
+    list.
+    """
+    walk, stretch = _Walk.begin(connection, cursor), _Stretch()
+    while True:
+        page = AlertsPage.of(stretch.ask(connection.api, walk.at))
+        more = page.more(PAGE_SIZE)
+        stretch.admit(page, more, walk)
+        again = stretch.must_be_read_again(page, more, walk)
+        fresh = walk.take(page, only_ties=again, move=not stretch.unordered)
+        if again:
+            stretch = _Stretch()
+        elif not more:
+            yield Page(fresh, walk.finished(), done=True)
+            return
+        elif walk.moved:
+            stretch = _Stretch()
+        else:
+            stretch.follow(page)
+        yield Page(fresh, walk.cursor(), done=False)
+
+
+@dataclass
+class _Stretch:
+    """Pages that belong to one question: the first by time, the others by `nextLink` or `$skip`.
+
+    `unordered`: the service did not keep the order, so the rest is read to its end before anything is
+    committed. `found_ties`: rows of the question's own time that were not known when the stretch began.
+    """
+
+    link: str | None = None
+    skip: int = 0
+    pages: set[str] = field(default_factory=set)
+    unordered: bool = False
+    found_ties: bool = False
+
+    def ask(self, api: Api, at: str) -> dict[str, Any]:
+        """The next page's answer."""
+        if self.link:
+            return api.get(self.link)
+        params = {
+            "$filter": f"lastUpdateTime ge {at if _PLAIN_TIME.match(at) else when(at)}",
+            "$orderby": "lastUpdateTime asc",
+            "$expand": "evidence",
+            "$top": str(PAGE_SIZE),
+        }
+        return api.get("/api/alerts", {**params, "$skip": str(self.skip)} if self.skip else params)
+
+    def admit(self, page: AlertsPage, more: bool, walk: _Walk) -> None:
+        """Look at a page before its rows are taken. Raises TryLater when it came before and promises more."""
+        if more and page.hash in self.pages:
+            raise TryLater(
+                "Defender for Endpoint keeps sending the same page (its nextLink never ends). Nothing is lost: "
+                "the next poll goes on from here. If it stays so, report it to Microsoft support."
+            )
+        self.pages.add(page.hash)
+        self.unordered = self.unordered or not page.in_order_from(walk.at)
+        self.found_ties = self.found_ties or bool(page.ids_at(walk.at) - walk.seen)
+
+    def must_be_read_again(self, page: AlertsPage, more: bool, walk: _Walk) -> bool:
+        """True at the end of ties that took several pages and of which some were new in this reading."""
+        at_the_end = not more or page.reaches_beyond(walk.at)
+        return len(self.pages) > 1 and not self.unordered and self.found_ties and at_the_end
+
+    def follow(self, page: AlertsPage) -> None:
+        """Go on by `nextLink`, verbatim; where there is none, by the number of rows."""
+        self.link, self.skip = page.link, self.skip + len(page.rows)
+
+
+@dataclass
+class _Walk:
+    since: str
+    started: Instant
+    at: str
+    watermark: str | None = None
+    highest: str | None = None
+    seen: set[str] = field(default_factory=set)
+    moved: bool = False
+
+    @classmethod
+    def begin(cls, connection: Connection, cursor: Cursor | None) -> _Walk:
+        """Go on where a killed walk stopped, or begin a new one."""
+        known = {name: value for name, value in (cursor or {}).items() if when(value)}
+        now, watermark = connection.now(), known.get("watermark")
+        if "at" in known:
+            return cls(
+                since=known.get("since", known["at"]),
+                started=known.get("started", instant_of(now)),
+                at=known["at"],
+                watermark=watermark,
+                highest=known.get("highest"),
+                seen={h for h in map(text, each((cursor or {}).get("seen_at"))) if h},
+            )
+        first = instant_of(now - timedelta(days=connection.configuration.first_read_days))
+        # Without a watermark nothing has ever been seen: the same question again, not one further back.
+        new = earlier(when(watermark) or first, OVERLAP)
+        since = known.get("since", new) if watermark is None else new
+        return cls(since=since, started=instant_of(now), at=since, watermark=watermark)
+
+    def take(self, page: AlertsPage, *, only_ties: bool, move: bool) -> tuple[Any, ...]:
+        """The page's rows without those already had, and move on to the page's last time if that is
+        allowed."""
+        fresh = page.rows_without(self.at, self.seen, only_at=only_ties)
+        self.highest = page.latest(self.highest, until=self.started)
+        self.moved = move and not only_ties and page.reaches_beyond(self.at)
+        if self.moved:
+            self.at = page.last_time or self.at
+            self.seen = page.ids_at(self.at)
+        elif move:
+            self.seen |= page.ids_at(self.at)
+        return fresh
+
+    def cursor(self) -> dict[str, Any]:
+        """Where to go on if the walk is killed now."""
+        return {
+            "watermark": self.watermark,
+            "since": self.since,
+            "started": self.started,
+            "at": self.at,
+            "seen_at": sorted(self.seen)[:_MOST_SEEN_KEPT],
+            "highest": self.highest,
+        }
+
+    def finished(self) -> dict[str, Any]:
+        """Where the next walk begins. The watermark never moves backwards."""
+        candidates = [text for text in (self.watermark, self.highest) if text]
+        return {"watermark": max(candidates, key=lambda t: when(t) or "", default=None), "since": self.since}
