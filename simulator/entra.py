@@ -140,8 +140,8 @@ def _audience_of_scope(form: _Form) -> str:
         raise SignInRefused(70011, "invalid_scope", text)
     if not scope.endswith(_DEFAULT):
         text = (
-            f"The provided value for scope {scope} is not valid. Client credential flows must have a scope value"
-            " with /.default suffixed to the resource identifier (application ID URI)."
+            f"The provided value for scope {scope} is not valid. Client credential flows must have a scope"
+            " value with /.default suffixed to the resource identifier (application ID URI)."
         )
         raise SignInRefused(1002012, "invalid_scope", text)
     return scope[: -len(_DEFAULT)]
