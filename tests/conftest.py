@@ -19,7 +19,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def running_azurite() -> Iterator[azurite_.Azurite]:
-    """One Azurite for the whole session, in memory, on free ports. POCKETSOC_AZURITE names another installation's folder."""
+    """One Azurite for the session, in memory. POCKETSOC_AZURITE says where it is installed instead."""
     folder = Path(os.environ.get("POCKETSOC_AZURITE") or _ROOT / ".local" / "azurite")
     if not azurite_.installed(folder):
         pytest.skip(

@@ -10,7 +10,7 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 
-from shared.store.limits import check_column
+from shared.store.limits import check_column, plain
 from shared.store.stores import Span, Value, Where
 
 COMPARISONS = 15
@@ -91,4 +91,4 @@ def matches(values: Mapping[str, Value], where: Sequence[Where]) -> bool:
 
 def _meets(value: Value | None, condition: Where) -> bool:
     compare = _OPERATORS[condition.op]
-    return any(type(value) is type(wanted) and bool(compare(value, wanted)) for wanted in condition.values)
+    return any(type(value) is type(w) and bool(compare(value, w)) for w in map(plain, condition.values))

@@ -146,6 +146,15 @@ def check_secret(name: str, value: str = "") -> str:
     return name.lower()
 
 
+def plain(value: Value) -> Value:
+    """The value without its enumeration: `Severity.high` becomes "high"."""
+    if type(value) in (str, bool, int, float, bytes):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int(value) if isinstance(value, int) else value
+
+
 def columns_of(values: Mapping[str, Value], select: Sequence[str] | None) -> dict[str, Value]:
     """A copy of the values, or of those selected."""
     return dict(values) if select is None else {c: values[c] for c in select if c in values}

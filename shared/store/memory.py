@@ -97,7 +97,8 @@ class MemoryTables:
             return
         if place not in held.rows:
             insort(held.order, place)
-        held.rows[place] = replace(change.row, values=dict(change.row.values), etag=f'W/"{next(self._tags)}"')
+        kept = {c: limits.plain(v) for c, v in change.row.values.items()}
+        held.rows[place] = replace(change.row, values=kept, etag=f'W/"{next(self._tags)}"')
 
 
 def _place(change: Change) -> tuple[str, str]:
