@@ -79,12 +79,12 @@ def unreachable(error: BaseException, who: str) -> TryLater:
         )
     if any_of(socket.gaierror):
         return TryLater(f"The name of {who} could not be resolved: check the network's DNS.")
+    if any_of(ConnectionRefusedError):
+        return TryLater(f"{who} refused the connection.")
     if any_of(http.ConnectTimeoutError, requests.ConnectTimeout):
         return TryLater(f"{who} did not take the connection in time: check that the network lets it through.")
     if any_of(TimeoutError, http.ReadTimeoutError, requests.ReadTimeout):
         return TryLater(f"{who} did not answer in time.")
-    if any_of(ConnectionRefusedError):
-        return TryLater(f"{who} refused the connection.")
     if any_of(ssl.SSLError) and not any_of(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return TryLater(f"The TLS handshake with {who} failed.")
     return TryLater(f"{who} closed the connection before its answer was complete.")

@@ -30,9 +30,9 @@ USER_AGENT = f"MdatpPartner-PocketSOC-Backend/{VERSION}"  # the form that Micros
 LARGEST_ANSWER = 100 * 1024 * 1024
 
 _FULL_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_UNSAFE = re.compile(
-    r"[\x00-\x20\x7f\\]"
-)  # parsers disagree about these, and one of them decides where the token goes
+_HOST = re.compile(r"[a-z]+://(?:[^/?#\\]*@)?([a-z0-9.:-]{1,100})", re.IGNORECASE)
+# Parsers disagree about these characters, and one of the parsers decides where the token goes.
+_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 _CHUNK = 64 * 1024
 
 logger = logging.getLogger(__name__)
@@ -60,14 +60,13 @@ class ApiClient:
         largest_answer: int = LARGEST_ANSWER,
     ) -> None:
         self._title = vendor_title
-        self._hosts = {_authority(f"https://{host}") for host in allow_hosts}
         self._root = root.rstrip("/")
         host = None if "?" in root or "#" in root else _authority(root)
         if host is None:
             raise HostNotAllowed(
                 f"{vendor_title}'s base URL must be an https address without a user name or a query."
             )
-        self._hosts.add(host)
+        self._hosts = {host, *(_authority(f"https://{one}") for one in allow_hosts)} - {None}
         self._tokens = tokens
         self._audience = audience
         self._ca_bundle = ca_bundle
@@ -121,12 +120,10 @@ class ApiClient:
     def _allowed(self, url: str) -> str:
         if _authority(url) in self._hosts:
             return url
-        shown = re.sub(r"[^A-Za-z0-9.:-]", "", urlsplit(url.replace("\\", "/")).netloc.rpartition("@")[2])[
-            :100
-        ]
+        host = _HOST.match(url)
         raise HostNotAllowed(
-            f"{self._title}'s answer points to another host ({shown or 'none'}); it is not followed, because "
-            "it would be sent the token."
+            f"{self._title}'s answer points to another host, or away from https "
+            f"({host[1] if host else 'none'}); it is not followed, because it would be sent the token."
         )
 
     def _exchange(self, method: str, url: str, body: Any, *, refresh: bool = False) -> Answer:

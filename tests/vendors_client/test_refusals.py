@@ -1,0 +1,224 @@
+"""What a vendor's refusal becomes: the right error, and words that tell the operator what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.errors import OperatorMustAct, PermissionMissing, SignInFailed, Throttled, TryLater
+
+
+def test_a_401_is_repeated_once_with_a_new_token(client, server, reply, refusal, tokens):
+    """A token that has just expired costs one refresh and no error."""
+    server.script(refusal(401, "Unauthorized"), reply(body={"ok": True}))
+
+    assert client.get("/alerts") == {"ok": True}
+    assert [refresh for _, refresh in tokens.asked] == [False, True]
+    assert server.seen[1].headers["authorization"] == "Bearer secret-token-2"
+
+
+def test_a_repeated_post_carries_its_body_again(client, server, reply, refusal):
+    """The repetition after a 401 is the whole request."""
+    server.script(refusal(401, "Unauthorized"), reply())
+
+    client.post("/a", {"x": 1})
+
+    assert server.seen[0].body == server.seen[1].body == b'{"x": 1}'
+
+
+def test_a_second_401_is_a_failed_sign_in(client, server, refusal):
+    """A new token that is refused too needs a person; it is not tried a third time."""
+    server.script(refusal(401, "Unauthorized"), refusal(401, "ExpiredAuthenticationToken", "Too old."))
+
+    with pytest.raises(SignInFailed, match="does not accept the access token") as caught:
+        client.get("/alerts")
+
+    assert caught.value.code == "ExpiredAuthenticationToken"
+    assert len(server.seen) == 2
+
+
+def test_a_token_of_the_wrong_tenant_is_named(client, server, refusal):
+    """ARM's wrong-tenant refusal says that the subscription belongs elsewhere."""
+    server.script(*[refusal(401, "InvalidAuthenticationTokenTenant")] * 2)
+
+    with pytest.raises(SignInFailed, match="subscription belongs to another tenant"):
+        client.get("/subscriptions/1")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Missing application roles. API required roles: Alert.Read.All,Alert.ReadWrite.All, "
+        "application roles: Ip.Read.All.",
+        "The application does not have any of the required application permissions "
+        "(Alert.Read.All, Alert.ReadWrite.All) to access the resource.",
+    ],
+)
+def test_missing_roles_are_quoted_with_where_to_grant_them(client, server, refusal, message):
+    """Both of Endpoint's texts reach the operator, with the click path."""
+    server.script(refusal(403, "Forbidden", message))
+
+    with pytest.raises(PermissionMissing) as caught:
+        client.get("/api/alerts")
+
+    assert message in str(caught.value)
+    assert "API permissions, with admin consent" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("action", "role"),
+    [
+        ("Microsoft.Security/alerts/read", "Security Reader"),
+        ("Microsoft.Security/locations/alerts/dismiss/action", "Security Admin"),
+    ],
+)
+def test_an_arm_refusal_names_the_role_that_helps(client, server, refusal, action, role):
+    """Reading needs Security Reader, changing needs Security Admin, and assignments take minutes."""
+    text = f"The client 'c' does not have authorization to perform action '{action}' over scope 's'."
+    server.script(refusal(403, "AuthorizationFailed", text))
+
+    with pytest.raises(
+        PermissionMissing, match=f"the role {role} on the subscription.*take minutes"
+    ) as caught:
+        client.get("/subscriptions/1")
+
+    assert action in str(caught.value)
+
+
+def test_another_403_keeps_the_vendors_words(client, server, refusal):
+    """A tenant setting that forbids something is told in the vendor's words."""
+    server.script(refusal(403, "DisabledFeature", "The feature is disabled."))
+
+    with pytest.raises(PermissionMissing, match=r"DisabledFeature: The feature is disabled\."):
+        client.get("/a")
+
+
+def test_an_unseen_subscription_is_a_missing_permission(client, server, refusal):
+    """ARM hides subscriptions from those without a role; the words say so."""
+    server.script(refusal(404, "SubscriptionNotFound", "not found"))
+
+    with pytest.raises(PermissionMissing, match="Security Reader on the subscription"):
+        client.get("/subscriptions/1")
+
+
+def test_another_404_is_for_the_operator(client, server, refusal):
+    """Something that is gone stays gone, and it is not a permission."""
+    server.script(refusal(404, "ResourceNotFound", "Machine 5 was not found"))
+
+    with pytest.raises(OperatorMustAct, match="ResourceNotFound: Machine 5 was not found") as caught:
+        client.get("/api/machines/5")
+
+    assert type(caught.value) is OperatorMustAct
+
+
+def test_an_unregistered_subscription_says_how_to_register(client, server, refusal):
+    """ARM's MissingSubscriptionRegistration has its click path."""
+    server.script(refusal(409, "MissingSubscriptionRegistration", "not registered"))
+
+    with pytest.raises(OperatorMustAct, match=r"Resource providers > Microsoft\.Security"):
+        client.get("/subscriptions/1")
+
+
+def test_a_400_shows_the_vendors_message_without_markup_and_cut(client, server, refusal):
+    """HTML is taken out and a long message cut at 300 characters."""
+    server.script(
+        refusal(400, "ODataError", "<p>Bad &amp; <b>wrong</b></p><script>x()</script> " + "y" * 500)
+    )
+
+    with pytest.raises(OperatorMustAct, match="ODataError: Bad & wrong y") as caught:
+        client.get("/a")
+
+    assert "<" not in str(caught.value)
+    assert "x()" not in str(caught.value)
+    assert len(str(caught.value)) < 420
+
+
+def test_a_quoted_message_holds_no_token_and_no_query(client, server, refusal):
+    """What a vendor repeats of our token or of an address' query is removed."""
+    echo = "Token eyJhbGciOi.eyJhdWQi.c2ln is bad, see https://vendor.example/help?sig=hidden now"
+    server.script(refusal(400, "BadRequest", echo))
+
+    with pytest.raises(
+        OperatorMustAct, match=r"Token \[removed\] is bad, see https://vendor\.example/help now"
+    ):
+        client.get("/a")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "17"}, 17),
+        ({"Date": "Fri, 20 Nov 2026 10:00:00 GMT", "Retry-After": "Fri, 20 Nov 2026 10:01:30 GMT"}, 90),
+        ({"Date": "Fri, 20 Nov 2026 10:00:00 GMT", "Retry-After": "Fri, 20 Nov 2026 09:00:00 GMT"}, 0),
+        ({}, 60),
+        ({"Retry-After": "soon"}, 60),
+        ({"Retry-After": "-5"}, 60),
+        ({"Retry-After": "999999999"}, 86_400),
+    ],
+)
+def test_throttling_says_how_long_to_wait(client, server, reply, headers, seconds):
+    """Retry-After may be seconds, a date, nonsense or absent."""
+    server.script(reply(429, {"error": {"code": "429", "message": "quota"}}, headers))
+
+    with pytest.raises(Throttled, match=f"wait for {seconds} seconds") as caught:
+        client.get("/a")
+
+    assert caught.value.retry_after == seconds
+
+
+def test_a_429_is_not_repeated(client, server, refusal):
+    """Waiting is the queue's work: one request, one answer."""
+    server.script(refusal(429, "TooManyRequests", Retry_After="0"))
+
+    with pytest.raises(Throttled):
+        client.get("/a")
+
+    assert len(server.seen) == 1
+
+
+def test_a_503_with_a_time_is_throttling(client, server, reply):
+    """A service that names a time is waited for, whatever its body looks like."""
+    server.script(reply(503, b"<html>busy</html>", {"Retry-After": "8"}))
+
+    with pytest.raises(Throttled) as caught:
+        client.get("/a")
+
+    assert caught.value.retry_after == 8
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
+def test_an_outage_is_for_later(client, server, refusal, status):
+    """The service's own trouble is neither ours nor a throttle, and nothing is repeated."""
+    server.script(refusal(status, "InternalServerError"))
+
+    with pytest.raises(TryLater, match=f"out of order for the moment \\(HTTP {status}\\)") as caught:
+        client.get("/a")
+
+    assert type(caught.value) is TryLater
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b"<html>"),
+        (400, b""),
+        (403, b"\xff\xfe"),
+        (404, b"[]"),
+        (409, b'{"error": "text"}'),
+        (418, b"null"),
+    ],
+)
+def test_any_error_body_is_survived(client, server, reply, status, body):
+    """An error without the usual body still becomes one of our errors."""
+    server.script(reply(status, body))
+
+    with pytest.raises((OperatorMustAct, TryLater), match="Vendor X"):
+        client.get("/a")
+
+
+def test_correlation_ids_reach_the_operator(client, server, refusal):
+    """Azure's request id and Endpoint's target are in the text, for a support case."""
+    server.script(refusal(500, "X", target="7a-guid-1", x_ms_request_id="req-0001"))
+
+    with pytest.raises(TryLater, match=r"\(request id req-0001, 7a-guid-1\)"):
+        client.get("/a")
