@@ -1,5 +1,5 @@
-"""Joins the routers to the API. Made on the first request; mounted in one HTTP function by the ASGI bridge, so that
-paths are complete (`/api/v1/...`)."""
+"""Joins the routers to the API. Made on the first request; mounted in one HTTP function by the ASGI bridge,
+so that paths are complete (`/api/v1/...`)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Between the form of a vendor's fields and the stored configuration: what is validated, where secrets go, what is shown.
+"""Between the form of a vendor's fields and the stored configuration: what is validated, where secrets go,
+what is shown.
 
-Promises: only the vendor's own `Fields` decide what is valid; a base URL must be one of the vendor's hosts; secret values
-leave this module only for the secret store.
-"""
+Promises: only the vendor's own `Fields` decide what is valid; a base URL must be one of the vendor's hosts;
+secret values leave this module only for the secret store."""
 
 from __future__ import annotations
 
@@ -36,9 +36,11 @@ def secret_in(fields: Fields) -> str | None:
     return fields.client_secret.get_secret_value() or None if fields.client_secret else None
 
 
-def configured(vendor: Vendor, fields: Fields, *, id: str, now: Instant, before: Configuration | None) -> Configuration:
-    """The configuration that the form describes. A secret typed earlier stays unless the auth type has no use for one.
-    Raises Invalid for a base URL outside the vendor's hosts."""
+def configured(
+    vendor: Vendor, fields: Fields, *, id: str, now: Instant, before: Configuration | None
+) -> Configuration:
+    """The configuration that the form describes. A secret typed earlier stays unless the auth type has no
+    use for one. Raises Invalid for a base URL outside the vendor's hosts."""
     secret_fields = {n for n, value in fields if isinstance(value, SecretStr)}
     if secret_fields - {_SECRET}:
         raise TypeError("only client_secret can be secret: add a place in the secret store for more")

@@ -16,11 +16,27 @@ if TYPE_CHECKING:
     from shared.api.parts import ApiParts
     from shared.store.configurations import Configured
 
-# The one vendor that can call us. The address is function_app.py's webhook; its key is not part of it and not known here.
+# The one vendor that can call us. The address is function_app.py's webhook; its key is not part of it and
+# not known here.
 _WEBHOOKS = {"defender_for_cloud": "defender-for-cloud"}
 # What of a token helps an operator; the rest is nobody's business.
 _CLAIMS = frozenset(
-    {"aud", "iss", "tid", "ver", "exp", "nbf", "iat", "roles", "scp", "appid", "azp", "oid", "idtyp", "xms_mirid"}
+    {
+        "aud",
+        "iss",
+        "tid",
+        "ver",
+        "exp",
+        "nbf",
+        "iat",
+        "roles",
+        "scp",
+        "appid",
+        "azp",
+        "oid",
+        "idtyp",
+        "xms_mirid",
+    }
 )
 
 
@@ -42,7 +58,8 @@ class ConfigurationChange(BaseModel):
 
 
 class ConfigurationOut(BaseModel):
-    """A configuration. Secrets are never shown, only whether there is one. `etag` is what `If-Match` takes."""
+    """A configuration. Secrets are never shown, only whether there is one. `etag` is what `If-Match`
+    takes."""
 
     id: str
     vendor: str
@@ -51,7 +68,9 @@ class ConfigurationOut(BaseModel):
     enabled: bool
     fields: dict[str, Any]
     client_secret_set: bool
-    webhook_url: str | None = Field(description="Where the vendor may send alerts at once; needs a function key.")
+    webhook_url: str | None = Field(
+        description="Where the vendor may send alerts at once; needs a function key."
+    )
     created: Instant | None
     changed: Instant | None
     etag: str
@@ -108,6 +127,7 @@ def check_out(check: Check) -> CheckOut:
     """A vendor's check as it may be shown."""
     token = {k: v for k, v in check.token.items() if k in _CLAIMS} if check.token is not None else None
     features = [
-        FeatureOut(feature=f.feature, works=f.works, missing=f.missing, remedy=f.remedy) for f in check.features
+        FeatureOut(feature=f.feature, works=f.works, missing=f.missing, remedy=f.remedy)
+        for f in check.features
     ]
     return CheckOut(ok=check.ok, summary=check.summary, features=features, token=token)

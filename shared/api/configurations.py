@@ -31,7 +31,8 @@ from shared.vendors.vendor import Check, Fields, Vendor
 router = APIRouter(tags=["configurations"])
 
 IfMatch = Annotated[
-    str | None, Header(max_length=400, description="The ETag that was read; stale: 412. Without it, the change wins.")
+    str | None,
+    Header(max_length=400, description="The ETag that was read; stale: 412. Without it, the change wins."),
 ]
 
 
@@ -62,7 +63,8 @@ def create_configuration(
 
 @router.get("/configurations/{id}", operation_id="get_configuration")
 def get_configuration(id: Id, caller: Reader, parts: Parts, response: Response) -> ConfigurationOut:
-    """One vendor configuration with its health. The ETag is for `If-Match`; it does not change with the health."""
+    """One vendor configuration with its health. The ETag is for `If-Match`; it does not change with the
+    health."""
     return _answer(_found(parts, id), parts, response)
 
 
@@ -80,7 +82,12 @@ def replace_configuration(
 
 @router.patch("/configurations/{id}", operation_id="change_configuration")
 def change_configuration(
-    id: Id, wanted: ConfigurationChange, caller: Admin, parts: Parts, response: Response, if_match: IfMatch = None
+    id: Id,
+    wanted: ConfigurationChange,
+    caller: Admin,
+    parts: Parts,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> ConfigurationOut:
     """Change the fields that are sent; everything else stays as it is."""
     before = _found(parts, id)
@@ -98,7 +105,8 @@ def remove_configuration(id: Id, caller: Admin, parts: Parts, if_match: IfMatch 
 
 @router.post("/configurations/{id}/check", operation_id="check_configuration")
 def check_configuration(id: Id, caller: Admin, parts: Parts) -> CheckOut:
-    """Sign in at the vendor now and say what works. Missing secrets, consent or permissions are an answer, not an error."""
+    """Sign in at the vendor now and say what works. Missing secrets, consent or permissions are an answer,
+    not an error."""
     configuration = _found(parts, id).configuration
     vendor = _vendor(parts, configuration.vendor)
     try:
@@ -138,7 +146,9 @@ def _read_soon(parts: ApiParts, old: Configuration, new: Configuration) -> None:
     anew = {"next_due": None}
     if reads_differently(old, new):
         # Another tenant or another choice: the old cursor would skip what was never read there.
-        anew |= dict.fromkeys(("cursor", "ticket", "ticket_until", "read_until", "last_error", "failing_since"))
+        anew |= dict.fromkeys(
+            ("cursor", "ticket", "ticket_until", "read_until", "last_error", "failing_since")
+        )
     for _ in range(5):  # tick and poller write this row too
         found = parts.configurations.get(new.id)
         if found is None or found.state is None:

@@ -44,10 +44,11 @@ def list_detections(
         When | None, Query(description="Instead of the feed: what changed since; not with filters.")
     ] = None,
 ) -> Response:
-    """The feed, newest first. A page may be short, even empty, and still have a cursor: the scan is bounded, not finished.
+    """The feed, newest first. A page may be short, even empty, and still have a cursor: the scan is
+    bounded, not finished.
 
-    With `changed_since`, what is new or changed since then; start the next one at `next_changed_since` of the last page.
-    """
+    With `changed_since`, what is new or changed since then; start the next one at `next_changed_since` of
+    the last page."""
     query = FeedQuery(
         severities=tuple(severity),
         statuses=tuple(status),
@@ -62,7 +63,9 @@ def list_detections(
         return conditional(request, Feed(items=[summary(c) for c in page.cards], cursor=page.cursor))
     if query != FeedQuery():
         wrong = FieldError(field="query.changed_since", message="cannot be combined with filters")
-        raise Invalid("Changes come unfiltered: a card that no longer matches must reach the phone too.", [wrong])
+        raise Invalid(
+            "Changes come unfiltered: a card that no longer matches must reach the phone too.", [wrong]
+        )
     return conditional(request, _changes(parts, changed_since, limit, cursor))
 
 

@@ -1,4 +1,5 @@
-"""The API's description of itself: OpenAPI for machines, and one plain page for people, without any script."""
+"""The API's description of itself: OpenAPI for machines, and one plain page for people, without any
+script."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from shared.api.caller import Anyone
+from shared.api.problems import anchor_of, title_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,7 +28,8 @@ def get_openapi(request: Request, caller: Anyone) -> JSONResponse:
 
 @router.get("/docs")
 def get_docs(request: Request, caller: Anyone) -> HTMLResponse:
-    """The operations and the kinds of problems, readable in any browser under the strictest content policy."""
+    """The operations and the kinds of problems, readable in any browser under the strictest content
+    policy."""
     return HTMLResponse(_page(request.app.openapi()))
 
 
@@ -49,6 +52,6 @@ def _operations(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _problems() -> Iterator[str]:
-    for status in map(HTTPStatus, _PROBLEMS):
-        anchor = status.phrase.lower().replace(" ", "-")
-        yield f'<li id="{anchor}">{status.value} {escape(status.phrase)}: {escape(status.description)}</li>'
+    for status in _PROBLEMS:
+        said = escape(f"{status} {title_of(status)}: {HTTPStatus(status).description}".rstrip(": "))
+        yield f'<li id="{anchor_of(status)}">{said}</li>'

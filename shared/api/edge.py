@@ -1,9 +1,9 @@
-"""The outermost layer of the API: correlation id, security headers, a limit on bodies, and the answer of last resort.
+"""The outermost layer of the API: correlation id, security headers, a limit on bodies, and the answer of
+last resort.
 
-Promises: every answer carries `X-Correlation-Id` (the caller's own, if it is sane) and is not stored by any cache
-unless the route decided otherwise; an unforeseen error is answered and logged with its kind and place, never with its
-message, because a message may quote what was being worked on.
-"""
+Promises: every answer carries `X-Correlation-Id` (the caller's own, if it is sane) and is not stored by any
+cache unless the route decided otherwise; an unforeseen error is answered and logged with its kind and
+place, never with its message, because a message may quote what was being worked on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def correlation_id(headers: Headers) -> str:
 
 
 class Edge:
-    """ASGI middleware. It does not raise again what it answered: the Functions bridge would lose the answer."""
+    """ASGI middleware. It does not raise again what it answered: the Functions bridge would lose the
+    answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -59,13 +60,15 @@ class Edge:
         answer = _Answer(send, request.state.correlation_id)
         try:
             await self._app(scope, _limited(receive), answer)
-        except Exception as error:  # the last resort: whatever it was, the caller gets an answer and the log its place
+        except (
+            Exception
+        ) as error:  # the last resort: whatever it was, the caller gets an answer and the log its place
             _log.error("%s %s: %s", request.method, path_of(request), _place(error), extra=_extra(request))
             if answer.begun:
                 raise
-            await problem(request, 500, "Something went wrong here; the correlation id finds it in the logs.")(
-                scope, receive, answer
-            )
+            await problem(
+                request, 500, "Something went wrong here; the correlation id finds it in the logs."
+            )(scope, receive, answer)
         else:
             _log.log(
                 logging.WARNING if answer.status >= 500 else logging.INFO,

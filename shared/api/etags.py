@@ -1,4 +1,5 @@
-"""Answers that are sent only when they changed (RFC 9110, conditional requests), and changes that respect other people's.
+"""Answers that are sent only when they changed (RFC 9110, conditional requests), and changes that respect
+other people's.
 
 A read's ETag is weak and made from the content; a configuration's is strong and made from its stored version.
 """
@@ -18,12 +19,15 @@ _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 
 def conditional(request: Request, content: BaseModel) -> Response:
-    """The content with its ETag, or 304 without content when the caller has it already. Browsers may keep it, proxies not."""
+    """The content with its ETag, or 304 without content when the caller has it already. Browsers may keep
+    it, proxies not."""
     body = content.model_dump_json().encode()
     tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     wanted = request.headers.get("if-none-match", "")
-    if wanted.strip() == "*" or tag.removeprefix("W/") in {t.removeprefix("W/") for t in _TAG.findall(wanted)}:
+    if wanted.strip() == "*" or tag.removeprefix("W/") in {
+        t.removeprefix("W/") for t in _TAG.findall(wanted)
+    }:
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 

@@ -1,4 +1,5 @@
-"""Installations: the app on one phone or browser registers here to be told things. One's own; an Admin sees all."""
+"""Installations: the app on one phone or browser registers here to be told things. One's own; an Admin sees
+all."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ router = APIRouter(tags=["installations"])
 
 
 class InstallationIn(BaseModel):
-    """A registration. `registration` is what the push service gave: for Web Push the subscription's `endpoint` and
-    `keys`, for APNs the `token`."""
+    """A registration. `registration` is what the push service gave: for Web Push the subscription's
+    `endpoint` and `keys`, for APNs the `token`."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -56,7 +57,8 @@ class InstallationList(BaseModel):
 
 
 class TestDelivery(BaseModel):
-    """What became of a test push. `reason` is in plain words; `gone`: the registration is dead and has been removed."""
+    """What became of a test push. `reason` is in plain words; `gone`: the registration is dead and has been
+    removed."""
 
     outcome: Outcome
     reason: str
@@ -83,7 +85,8 @@ def list_installations(
 
 @router.post("/installations", operation_id="register_installation", status_code=201)
 def register_installation(wanted: InstallationIn, caller: Reader, parts: Parts) -> InstallationOut:
-    """Register this phone or browser. Doing it again with the same registration changes the one that is there."""
+    """Register this phone or browser. Doing it again with the same registration changes the one that is
+    there."""
     transport = _transport(parts, wanted.transport)
     registration = transport.validate(wanted.registration)
     name = _id(caller.oid, wanted.transport, registration)
@@ -114,9 +117,7 @@ def test_installation(id: Id, caller: Reader, parts: Parts) -> TestDelivery:
     delivery = _transport(parts, installation.transport).send(_test_notification(parts), installation)
     if delivery.outcome is Outcome.gone:
         parts.installations.remove(installation.id)
-    return TestDelivery(
-        outcome=delivery.outcome, reason=delivery.reason, retry_after=delivery.retry_after
-    )
+    return TestDelivery(outcome=delivery.outcome, reason=delivery.reason, retry_after=delivery.retry_after)
 
 
 @router.get("/push/web", operation_id="get_web_push_key")

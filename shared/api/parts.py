@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ApiParts:
-    """The API's collaborators. `connect` builds the way to a configuration's vendor (raises OperatorMustAct when that
-    cannot be built), `verifier` proves access tokens, `now` is the clock (aware UTC)."""
+    """The API's collaborators. `connect` builds the way to a configuration's vendor (raises OperatorMustAct
+    when that cannot be built), `verifier` proves access tokens, `now` is the clock (aware UTC)."""
 
     settings: Settings
     detections: Detections

@@ -1,8 +1,8 @@
 """What goes wrong, as RFC 9457 problems: one shape for every error of the API, with no echo of what was sent.
 
-Promises: an error of shared/errors.py says its own text, which is safe by that page's rule; anything unforeseen says
-nothing but its correlation id. Values that did not validate are never repeated, nor field names that are not ours.
-"""
+Promises: an error of shared/errors.py says its own text, which is safe by that page's rule; anything
+unforeseen says nothing but its correlation id. Values that did not validate are never repeated, nor field
+names that are not ours."""
 
 from __future__ import annotations
 
@@ -70,6 +70,20 @@ _STATUS: tuple[tuple[type[errors.PocketSOCError], HTTPStatus], ...] = (
 )
 
 
+# RFC 9110's phrases; Python had older ones for these before 3.13.
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
+def title_of(status: int) -> str:
+    """The status's usual phrase."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
+
+def anchor_of(status: int) -> str:
+    """Where the API's own page says what the status means."""
+    return title_of(status).lower().replace(" ", "-")
+
+
 def status_of(error: errors.PocketSOCError) -> HTTPStatus:
     """The HTTP status that says what the caller can do about it."""
     return next(status for kind, status in _STATUS if isinstance(error, kind))
@@ -77,7 +91,8 @@ def status_of(error: errors.PocketSOCError) -> HTTPStatus:
 
 def path_of(request: Request) -> str:
     """The request's path as it may be logged and repeated: percent-encoded, without query and host."""
-    # Not request.url: it is put together from the Host header, and fails on some of what a stranger may send there.
+    # Not request.url: it is put together from the Host header, and fails on some of what a stranger may
+    # send there.
     return quote(str(request.scope["path"]), errors="replace")
 
 
@@ -89,11 +104,11 @@ def problem(
     fields: list[FieldError] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer for a problem. Its title is the status's usual phrase, its type an anchor in the API's own page."""
-    title = HTTPStatus(status).phrase
+    """The answer for a problem. Its title is the status's usual phrase, its type an anchor in the API's own
+    page."""
     body = Problem(
-        type=f"/api/v1/docs#{title.lower().replace(' ', '-')}",
-        title=title,
+        type=f"/api/v1/docs#{anchor_of(status)}",
+        title=title_of(status),
         status=status,
         detail=detail,
         instance=path_of(request),
@@ -114,7 +129,8 @@ def headers_of(error: errors.PocketSOCError) -> dict[str, str]:
 
 
 def field_errors(found: ValidationError | Any, *prefix: str) -> list[FieldError]:
-    """pydantic's complaints, without input, context and links. Takes a ValidationError or a list of its errors."""
+    """pydantic's complaints, without input, context and links. Takes a ValidationError or a list of its
+    errors."""
     if isinstance(found, ValidationError):
         # With input or context included this fails on text that is not UTF-8, besides echoing it.
         found = found.errors(include_input=False, include_context=False, include_url=False)
@@ -122,7 +138,8 @@ def field_errors(found: ValidationError | Any, *prefix: str) -> list[FieldError]
 
 
 def _where(path: Iterable[Any]) -> str:
-    # A name that is not like ours was made up by the sender, and might be anything, even a secret in the wrong place.
+    # A name that is not like ours was made up by the sender, and might be anything, even a secret in the
+    # wrong place.
     return ".".join(
         str(p) if isinstance(p, int) or _OUR_NAME.fullmatch(str(p)) else "(unknown name)" for p in path
     )

@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from fastapi.testclient import TestClient
 from jwt.algorithms import RSAAlgorithm
+from pydantic import Field
+from shared.store.configurations import Configurations
+from shared.store.detections import Detections
+from shared.store.installations import Installations
+from shared.store.quarantine import Quarantine
+
+from shared.api.app import create_app
+from shared.api.parts import ApiParts
+from shared.auth.access_tokens import AccessTokens
+from shared.configurations import CLOUDS, Cloud, Configuration
+from shared.detections import Channel, Detection
+from shared.errors import BadRequest, HostNotAllowed, TryLater
+from shared.notifications import Installation, Notification, Outcome, Transport
+from shared.push.transport import Delivery
+from shared.settings import Settings
+from shared.store.memory import MemoryBlobs, MemoryQueues, MemorySecrets, MemoryTables
+from shared.vendors.vendor import Api, Check, Connection, Feature, FeatureCheck, Fields, Page, Permission
 
 TENANT = "3f9b6c1e-57a0-4c2d-9d0e-6a8b1c2d3e4f"
 AUDIENCE = "5b1f0a77-1d3c-4b8e-8a55-90c3d7e6f201"
@@ -54,8 +72,6 @@ class Issuer:
 
     def fetch(self, address: str) -> Mapping[str, Any]:
         """What stands at the address."""
-        from shared.errors import TryLater
-
         self.asked.append(address)
         if self.away:
             raise TryLater("away")
@@ -107,4 +123,158 @@ def issuer(rsa_keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey], clock: Clock) 
     """The configured tenant."""
     made = Issuer(clock, *rsa_keys)
     made.published.append(_jwk(made.key, "key-1"))
+    return made
+
+
+CANARY = "canary~8Q~never-to-be-shown"
+
+
+class EndpointFields(Fields):
+    """A vendor with an own field and an own base URL."""
+
+    base_url: str | None = Field(None, title="Base URL", max_length=200)
+    machine_groups: list[str] = Field(default_factory=list, title="Machine groups")
+
+
+class MadeUpVendor:
+    """A vendor that answers what the test wants."""
+
+    slug = "defender_endpoint"
+    title = "Defender for Endpoint"
+    fields: type[Fields] = EndpointFields
+    permissions: ClassVar = {Feature.read_alerts: Permission(("Alert.Read.All",), "App registration")}
+    answer: Check | Exception = Check(
+        ok=True,
+        summary="Connected.",
+        features=(FeatureCheck(Feature.read_alerts, True),),
+        token={"tid": TENANT, "roles": ["Alert.Read.All"], "secret_claim": CANARY},
+    )
+
+    def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
+        root = configuration.base_url or cloud.endpoint_api
+        if root.removeprefix("https://") not in cloud.endpoint_hosts:
+            raise HostNotAllowed("The base URL must be one of Defender for Endpoint's.")
+        return root
+
+    def audience(self, cloud: Cloud) -> str:
+        return cloud.endpoint_audience
+
+    def fetch(self, connection: Connection, cursor: Any) -> Iterator[Page]:
+        raise NotImplementedError
+
+    def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:
+        raise NotImplementedError
+
+    def check(self, connection: Connection) -> Check:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class MadeUpCloudVendor(MadeUpVendor):
+    """The vendor that can call us."""
+
+    slug = "defender_for_cloud"
+    title = "Defender for Cloud"
+    fields = Fields
+
+
+@dataclass
+class MadeUpTransport:
+    """A push service that keeps what it was given."""
+
+    name: ClassVar[Transport] = Transport.webpush
+    delivery: Delivery = Delivery(Outcome.delivered)
+    sent: list[tuple[Notification, Installation]] = field(default_factory=list)
+
+    def validate(self, registration: dict[str, Any]) -> dict[str, Any]:
+        endpoint = registration.get("endpoint")
+        if not isinstance(endpoint, str):
+            raise BadRequest("The registration has no endpoint.")
+        if not endpoint.startswith("https://push.example.test/"):
+            raise HostNotAllowed("This push service is not allowed here.")
+        return {"endpoint": endpoint}
+
+    def send(self, notification: Notification, installation: Installation) -> Delivery:
+        self.sent.append((notification, installation))
+        return self.delivery
+
+    def public_key(self) -> str | None:
+        return "BPublicKey"
+
+
+@pytest.fixture
+def parts(issuer: Issuer, clock: Clock) -> ApiParts:
+    """Everything in memory."""
+    tables, blobs, secrets = MemoryTables(), MemoryBlobs(), MemorySecrets()
+    vendors: dict[str, Any] = {v.slug: v for v in (MadeUpVendor(), MadeUpCloudVendor())}
+    return ApiParts(
+        settings=Settings(public_url="https://soc.example.test/"),
+        detections=Detections(tables, blobs, clock),
+        configurations=Configurations(tables),
+        installations=Installations(tables, secrets),
+        quarantine=Quarantine(tables, blobs, clock),
+        queues=MemoryQueues(),
+        secrets=secrets,
+        vendors=vendors,
+        transports={Transport.webpush: MadeUpTransport()},
+        connect=lambda c: Connection(configuration=c, cloud=CLOUDS[c.cloud], api=cast(Api, None), now=clock),
+        verifier=AccessTokens(AUTHORITY, TENANT, (AUDIENCE,), None, clock, fetch=issuer.fetch),
+        now=clock,
+    )
+
+
+@pytest.fixture
+def client(parts: ApiParts) -> Iterator[TestClient]:
+    """Nobody in particular."""
+    with TestClient(create_app(parts), base_url="https://soc.example.test") as made:
+        yield made
+
+
+SignIn = Callable[..., TestClient]
+
+
+@pytest.fixture
+def signed_in(client: TestClient, issuer: Issuer) -> SignIn:
+    """The client of somebody with these roles; `oid` makes it somebody else."""
+
+    def sign_in(*roles: str, **claims: Any) -> TestClient:
+        token = issuer.token(*roles, **claims)
+        return TestClient(
+            client.app, base_url="https://soc.example.test", headers={"Authorization": f"Bearer {token}"}
+        )
+
+    return sign_in
+
+
+@pytest.fixture
+def admin(signed_in: SignIn) -> TestClient:
+    """An Admin."""
+    return signed_in("Admin")
+
+
+@pytest.fixture
+def reader(signed_in: SignIn) -> TestClient:
+    """A Reader."""
+    return signed_in("Reader")
+
+
+@pytest.fixture
+def fields() -> dict[str, Any]:
+    """A complete form, secret included."""
+    return {
+        "display_name": "Endpoint, head office",
+        "tenant_id": TENANT,
+        "client_id": AUDIENCE,
+        "client_secret": CANARY,
+        "machine_groups": ["servers"],
+    }
+
+
+@pytest.fixture
+def configuration(admin: TestClient, fields: dict[str, Any]) -> dict[str, Any]:
+    """A stored configuration, as the API showed it."""
+    answer = admin.post("/api/v1/configurations", json={"vendor": "defender_endpoint", "fields": fields})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
     return made

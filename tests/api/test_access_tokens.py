@@ -96,7 +96,9 @@ def test_the_clocks_may_differ_by_five_minutes(issuer: Any, tokens: AccessTokens
 def test_unsigned_tokens_are_refused(issuer: Any, tokens: AccessTokens) -> None:
     """`alg: none` is the oldest trick."""
     claims = issuer.token("Admin").split(".")[1]
-    header = base64.urlsafe_b64encode(json.dumps({"alg": "none", "kid": "key-1"}).encode()).rstrip(b"=").decode()
+    header = (
+        base64.urlsafe_b64encode(json.dumps({"alg": "none", "kid": "key-1"}).encode()).rstrip(b"=").decode()
+    )
 
     with pytest.raises(Unauthenticated, match="RS256"):
         tokens.verify(f"{header}.{claims}.")
@@ -131,7 +133,9 @@ def test_a_key_of_personal_accounts_is_not_used(issuer: Any, tokens: AccessToken
         tokens.verify(issuer.token("Admin", kid="personal", signed_by=issuer.other_key))
 
 
-def test_a_new_key_is_found_and_strangers_cause_no_storm(issuer: Any, tokens: AccessTokens, clock: Any) -> None:
+def test_a_new_key_is_found_and_strangers_cause_no_storm(
+    issuer: Any, tokens: AccessTokens, clock: Any
+) -> None:
     """An unknown key id fetches once, then not again for five minutes."""
     tokens.verify(issuer.token("Reader"))
     issuer.publish("key-2")
