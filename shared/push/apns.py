@@ -102,6 +102,13 @@ class ApnsTransport:
         except PocketSOCError as error:
             return of_error(error)
 
+    def close(self) -> None:
+        """Close the connection; a later send opens a new one."""
+        with self._opening:
+            client: httpx2.Client | None = self.__dict__.pop("_opened", None)
+        if client is not None:
+            client.close()
+
     def _headers(self, words: Words) -> dict[str, str]:
         until = self._clock() + timedelta(seconds=words.seconds_to_live)
         return {
@@ -189,4 +196,4 @@ def _payload(words: Words, reason: Reason) -> bytes:
         aps["sound"] = "default"
     return json.dumps(
         {"aps": aps, "pocketsoc": words.data}, ensure_ascii=False, separators=(",", ":")
-    ).encode()
+    ).encode("utf-8", "replace")

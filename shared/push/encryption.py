@@ -71,6 +71,10 @@ class Recipient:
             ) from error
         return cls(key, shared)
 
+    def as_keys(self) -> dict[str, str]:
+        """As `parse` takes it, always in the same writing."""
+        return {"p256dh": encode64(point(self.public_key)), "auth": encode64(self.auth)}
+
 
 def encrypt(
     plaintext: bytes,

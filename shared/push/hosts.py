@@ -55,24 +55,20 @@ class AllowedHosts:
 
     def origin(self, endpoint: object) -> str:
         """`https://host[:port]` of an endpoint that we may call. Raises HostNotAllowed for any other."""
-        match = (
-            _ADDRESS.fullmatch(endpoint)
-            if isinstance(endpoint, str) and len(endpoint) <= _MAX_LENGTH
-            else None
-        )
+        if not isinstance(endpoint, str) or len(endpoint) > _MAX_LENGTH:
+            raise HostNotAllowed("The push endpoint is no address.")
+        match = _ADDRESS.fullmatch(endpoint)
         if match is None:
             raise HostNotAllowed("The push endpoint is not a plain https address.")
         host, port = match["host"].lower(), int(match["port"] or _HTTPS_PORT)
-        if (host, port) not in self._exact and not any(
-            (d, port) in self._domains for d in _domains_above(host)
-        ):
-            name = host if port == _HTTPS_PORT else f"{host}:{port}"
+        name = host if port == _HTTPS_PORT else f"{host}:{port}"
+        if (host, port) not in self._exact and not any((d, port) in self._domains for d in _above(host)):
             raise HostNotAllowed(
                 f"{name} is no known push service: an operator can add it to POCKETSOC_PUSH_HOSTS."
             )
-        return f"https://{host}" if port == _HTTPS_PORT else f"https://{host}:{port}"
+        return f"https://{name}"
 
 
-def _domains_above(host: str) -> Iterable[str]:
+def _above(host: str) -> Iterable[str]:
     labels = host.split(".")
     return (".".join(labels[i:]) for i in range(1, len(labels)))

@@ -3,10 +3,14 @@ it is asked for."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shared.notifications import Transport
-from shared.push.signing import Secrets
 from shared.push.transport import PushTransport
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.push.signing import Secrets
 
 
 def transports(settings: Settings, secrets: Secrets) -> dict[Transport, PushTransport]:

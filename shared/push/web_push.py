@@ -82,8 +82,8 @@ class WebPushTransport:
         self._hosts.origin(endpoint)
         if not isinstance(keys, dict):
             raise BadRequest("The push registration has no keys.")
-        Recipient.parse(keys.get("p256dh"), keys.get("auth"))
-        return {"endpoint": endpoint, "keys": {"p256dh": keys["p256dh"], "auth": keys["auth"]}}
+        recipient = Recipient.parse(keys.get("p256dh"), keys.get("auth"))
+        return {"endpoint": endpoint, "keys": recipient.as_keys()}
 
     def send(self, notification: Notification, installation: Installation) -> Delivery:
         """Encrypt and hand over one notification; see PushTransport."""

@@ -1,5 +1,4 @@
-"""What a push says, for every transport alike: how much the privacy level allows, how loud, and cut to what
-fits.
+"""What a push says, for every transport alike: as much as privacy allows, as loud as it should, cut to fit.
 
 A push crosses a push service and shows on a lock screen. `full` says everything a card's first lines say;
 `title` the title alone; `none` only that there is something to look at. What a level forbids is left out
@@ -91,7 +90,8 @@ def words_for(notification: Notification, *privacy: Privacy, public_url: str) ->
         },
     )
     if notification.reason is Reason.test:
-        return replace(plain, body="Push notifications reach this installation.", link=portal)
+        ids = {"notification": notification.id, "reason": Reason.test.value}
+        return replace(plain, body="Push notifications reach this installation.", link=portal, ids=ids)
     if level is Privacy.none:
         return plain
     title = showable(notification.title) or heading
@@ -148,11 +148,8 @@ def shorten(text: str, room: int) -> str:
 
 
 def _summary(notification: Notification) -> str:
-    severity = (
-        "Unknown severity"
-        if notification.severity is Severity.unknown
-        else notification.severity.value.capitalize()
-    )
+    unknown = notification.severity is Severity.unknown
+    severity = "Unknown severity" if unknown else notification.severity.value.capitalize()
     origin = notification.source or notification.vendor.replace("_", " ").capitalize()
     parts = (_HEADINGS[notification.reason], severity, notification.asset, origin)
     return " · ".join(part for part in map(showable, filter(None, parts)) if part)
@@ -167,7 +164,8 @@ def _facts(notification: Notification) -> dict[str, str]:
         "source": notification.source,
         "created": notification.created,
     }
-    return {name: showable(value) for name, value in facts.items() if value}
+    shown = {name: showable(value or "") for name, value in facts.items()}
+    return {name: value for name, value in shown.items() if value}
 
 
 def _group(notification: Notification) -> str:
