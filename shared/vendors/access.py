@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from shared.errors import HostNotAllowed, OperatorMustAct, PermissionMissing, PocketSOCError, SignInFailed
 from shared.vendors.loose_json import fields, portable, words
 from shared.vendors.vendor import Feature, FeatureCheck, Permission
 
@@ -46,13 +45,3 @@ def feature(name: Feature, permission: Permission, works: bool | None) -> Featur
     if works:
         return FeatureCheck(name, works=True)
     return FeatureCheck(name, works=works, missing=" or ".join(permission.any_of), remedy=permission.where)
-
-
-def proves(error: PocketSOCError) -> bool | None:
-    """What a failed call says about the permission to make it: False if that was refused, None if it never
-    came so far."""
-    if isinstance(error, PermissionMissing):
-        return False
-    if isinstance(error, SignInFailed | HostNotAllowed) or not isinstance(error, OperatorMustAct):
-        return None
-    return False

@@ -1,7 +1,7 @@
 """Microsoft Defender for Endpoint, over its own API (not Graph): what it needs, and its parts joined.
 
-Walking is in endpoint_walk.py, mapping in endpoint_alerts.py. Source: the product's API reference ("Supported APIs",
-"Hello World", "List alerts").
+Walking is in endpoint_walk.py, mapping in endpoint_alerts.py. Source: the product's API reference ("Supported
+APIs", "Hello World", "List alerts").
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pydantic import Field, field_validator
 
 from shared.configurations import Cloud, Configuration
 from shared.detections import Channel, Detection
-from shared.errors import HostNotAllowed, PocketSOCError
+from shared.errors import HostNotAllowed, PermissionMissing, PocketSOCError
 from shared.vendors import access, endpoint_alerts, endpoint_walk
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Page, Permission
 
 _WHERE = (
-    "Microsoft Entra admin center > App registrations > your app > API permissions > Add a permission > APIs my "
-    "organization uses > WindowsDefenderATP > Application permissions; then Grant admin consent"
+    "Microsoft Entra admin center > App registrations > your app > API permissions > Add a permission > APIs "
+    "my organization uses > WindowsDefenderATP > Application permissions; then Grant admin consent"
 )
 
 
@@ -63,8 +63,8 @@ class DefenderEndpoint:
         allowed = {_origin(cloud.endpoint_api)[0], *(f"https://{host}" for host in cloud.endpoint_hosts)}
         if origin not in allowed or path not in ("", "/api", "/api/v1.0"):
             raise HostNotAllowed(
-                f"The base URL is not an address of Defender for Endpoint in the cloud '{cloud.name}'. Leave it "
-                f"empty, or use one of: {', '.join(sorted(allowed))}."
+                f"The base URL is not an address of Defender for Endpoint in the cloud '{cloud.name}'. Leave "
+                f"it empty, or use one of: {', '.join(sorted(allowed))}."
             )
         return origin
 
@@ -92,7 +92,7 @@ class DefenderEndpoint:
         try:
             connection.api.get("/api/alerts", {"$top": "1"})
         except PocketSOCError as error:
-            works, summary = access.proves(error), str(error)
+            works, summary = False if isinstance(error, PermissionMissing) else None, str(error)
         proven = {Feature.read_alerts: works}
         features = access.features(self.permissions, access.granted(claims), proven)
         return Check(ok=works is True, summary=summary, features=features, token=access.shown(claims))

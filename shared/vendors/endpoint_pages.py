@@ -31,8 +31,8 @@ class AlertsPage:
         rows = found.get("value")
         if not isinstance(rows, list):
             raise Unreadable(
-                "Defender for Endpoint answered without a list of alerts. Check the base URL; if it is right, "
-                "the service is at fault and the next poll tries again."
+                "Defender for Endpoint answered without a list of alerts. Check the base URL; if it is "
+                "right, the service is at fault and the next poll tries again."
             )
         return cls(tuple(rows), text(found.get("@odata.nextlink")))
 

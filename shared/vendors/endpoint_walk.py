@@ -91,8 +91,8 @@ class _Stretch:
         """Look at a page before its rows are taken. Raises TryLater when it came before and promises more."""
         if more and page.hash in self.pages:
             raise TryLater(
-                "Defender for Endpoint keeps sending the same page (its nextLink never ends). Nothing is lost: "
-                "the next poll goes on from here. If it stays so, report it to Microsoft support."
+                "Defender for Endpoint keeps sending the same page (its nextLink never ends). Nothing is "
+                "lost: the next poll goes on from here. If it stays so, report it to Microsoft support."
             )
         self.pages.add(page.hash)
         self.unordered = self.unordered or not page.in_order_from(walk.at)

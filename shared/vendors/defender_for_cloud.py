@@ -1,0 +1,103 @@
+"""Microsoft Defender for Cloud, over Azure Resource Manager and its webhook: what it needs, and its parts
+joined.
+
+Walking is in cloud_walk.py, the webhook's events in cloud_events.py, mapping in cloud_alerts.py. What an
+app may do is decided by its roles on the subscription (Azure RBAC), which no token shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from shared.configurations import Cloud, Configuration
+from shared.detections import Channel, Detection
+from shared.errors import PermissionMissing, PocketSOCError
+from shared.vendors import access, cloud_alerts, cloud_events, cloud_walk
+from shared.vendors.vendor import (
+    Check,
+    Connection,
+    Cursor,
+    Feature,
+    Fields,
+    Page,
+    Permission,
+    WebhookItem,
+)
+
+_WHERE = (
+    "Azure portal > Subscriptions > your subscription > Access control (IAM) > Add role assignment; "
+    "choose the role, then the app registration or managed identity as member"
+)
+
+
+class DefenderForCloudFields(Fields):
+    """The form: everybody's fields and the subscription."""
+
+    subscription_id: str = Field(
+        title="Subscription ID",
+        description="The subscription whose alerts are read; one configuration for each.",
+        pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+    )
+    poll_interval: int = Field(
+        300,
+        ge=30,
+        le=86_400,
+        title="Poll interval",
+        description="Seconds between polls; each reads the whole list.",
+    )
+    first_read_days: int = Field(
+        7, ge=0, le=90, title="First read", description="Not used: the list is always read whole (90 days)."
+    )
+
+
+class DefenderForCloud:
+    """The vendor `defender_for_cloud`; it also has a webhook."""
+
+    slug: ClassVar[str] = "defender_for_cloud"
+    title: ClassVar[str] = "Microsoft Defender for Cloud"
+    fields: ClassVar[type[Fields]] = DefenderForCloudFields
+    permissions: ClassVar[Mapping[Feature, Permission]] = {
+        Feature.read_alerts: Permission(("Security Reader", "Security Admin", "Reader"), _WHERE),
+        Feature.change_status: Permission(("Security Admin",), _WHERE),
+        Feature.inventory: Permission(("Security Reader", "Security Admin", "Reader"), _WHERE),
+    }
+
+    def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
+        """The cloud's Azure Resource Manager; there is no choice."""
+        return cloud.arm.rstrip("/")
+
+    def audience(self, cloud: Cloud) -> str:
+        """Azure Resource Manager's own."""
+        return cloud.arm_audience
+
+    def fetch(self, connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
+        """Every alert of the subscription; see cloud_walk.py."""
+        return cloud_walk.fetch(connection, cursor)
+
+    def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:
+        """Map one alert in any of its dialects; see cloud_alerts.py."""
+        return cloud_alerts.to_detection(raw, channel)
+
+    def read_webhook(self, body: Any) -> tuple[WebhookItem, ...]:
+        """Take a webhook's body apart; see cloud_events.py."""
+        return cloud_events.read_webhook(body)
+
+    def check(self, connection: Connection) -> Check:
+        """Read the list's first page: that alone proves the role. Changing a status cannot be proven
+        without doing it."""
+        try:
+            claims = connection.api.token_claims()
+        except PocketSOCError as error:
+            return Check(ok=False, summary=str(error))
+        reads: bool | None = True
+        summary = "Connected: alerts can be read."
+        try:
+            cloud_walk.first_page(connection)
+        except PocketSOCError as error:
+            reads, summary = False if isinstance(error, PermissionMissing) else None, str(error)
+        proven = {name: None for name in self.permissions} | {Feature.read_alerts: reads}
+        features = access.features(self.permissions, (), proven)
+        return Check(ok=reads is True, summary=summary, features=features, token=access.shown(claims))

@@ -1,0 +1,14 @@
+"""All vendors, by slug. A new vendor is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.vendors.defender_endpoint import DefenderEndpoint
+from shared.vendors.defender_for_cloud import DefenderForCloud
+from shared.vendors.vendor import Vendor
+
+VENDORS: Mapping[str, Vendor] = {
+    DefenderEndpoint.slug: DefenderEndpoint(),
+    DefenderForCloud.slug: DefenderForCloud(),
+}
