@@ -15,6 +15,7 @@ from simulator.world import World
 
 # Sign-in comes last: its routes begin with a tenant, that is, with anything.
 PARTS = (
+    "inbox",
     "control",
     "managed_identity",
     "key_vault",
@@ -40,6 +41,6 @@ def _part(name: str) -> ModuleType | None:
     try:
         return importlib.import_module(f"simulator.{name}")
     except ModuleNotFoundError as missing:
-        if missing.name != f"simulator.{name}":
+        if not (missing.name or "").startswith("simulator."):
             raise
         return None

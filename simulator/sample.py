@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from simulator import apns, elliptic, web_push
 from simulator.world import App, AppSecret, ManagedIdentity, Principal, Resource, Tenant, User
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ DAEMON_CLIENT_IDS = {
     "Responder": "d0000000-1a2b-4c3d-8e4f-0c0ffee00022",
     "Reader": "d0000000-1a2b-4c3d-8e4f-0c0ffee00023",
 }
+
+APNS_KEY_ID = "SIMKEY0001"
+APNS_TEAM_ID = "SIMTEAM001"
+APNS_TOPIC = "example.fabrikam.pocketsoc"
+IPHONE = "sample-iphone"
+BROWSER = "sample-browser"
 
 ENDPOINT_AUDIENCE = "https://api.securitycenter.microsoft.com"
 ARM_AUDIENCE = "https://management.azure.com"
@@ -103,6 +110,14 @@ def populate(world: World) -> None:
     world.resources.extend(RESOURCES)
     world.switches.identity_header = IDENTITY_HEADER
     world.add(_pocketsoc_app(), *_identities(), *_daemons(), *_users())
+    apns.add_key(world, key_id=APNS_KEY_ID, team=APNS_TEAM_ID)
+    apns.install(world, IPHONE, topic=APNS_TOPIC)
+    web_push.subscribe(world, BROWSER)
+
+
+def apns_signing_key() -> str:
+    """The sample publisher's APNs key as PEM, as it would be downloaded from Apple."""
+    return elliptic.pem(elliptic.key_named(f"apns {APNS_TEAM_ID} {APNS_KEY_ID}"))
 
 
 def user_with_role(world: World, role: str | None) -> Principal:

@@ -116,6 +116,7 @@ class Switches:
     wrong_identity_header_status: int = 401  # 401 or 403 is not verified
     vault_challenge_tenant: str = ""  # tenant named in Key Vault's challenge; empty: the world's first
     push_payload_limit: int = 4096  # bytes, Web Push: what push services accept as a body at least
+    apns_token_updates: bool = True  # refuse provider tokens that change more often than every 20 minutes
 
 
 class Denied(Exception):  # noqa: N818 - read as `except Denied as denied`
