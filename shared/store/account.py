@@ -59,8 +59,8 @@ class Once(Generic[Made]):
 
 
 def connect(client: Any, settings: Settings, service: str, **options: Any) -> Any:
-    """A client of the class `client`, for the service "table", "queue" or "blob". Raises OperatorMustAct when the
-    settings do not say which account, or say it wrongly."""
+    """A client of the class `client`, for the service "table", "queue" or "blob". Raises OperatorMustAct when
+    the settings do not say which account, or say it wrongly."""
     if settings.storage:
         # A proxy in the environment must not come between us and an emulator on this machine.
         local = "http://" in settings.storage or "UseDevelopmentStorage" in settings.storage
@@ -83,22 +83,22 @@ def address(settings: Settings, service: str) -> str:
         return given
     if not settings.storage_account:
         raise OperatorMustAct(
-            f"Set AzureWebJobsStorage__accountName or AzureWebJobsStorage__{service}ServiceUri to say which storage"
-            " account to use; on a developer's machine AzureWebJobsStorage to a connection string"
+            f"Set AzureWebJobsStorage__accountName or AzureWebJobsStorage__{service}ServiceUri to say which"
+            " storage account to use; on a developer's machine AzureWebJobsStorage to a connection string"
         )
     return f"https://{settings.storage_account}.{service}.{_SUFFIXES[settings.cloud]}"
 
 
 @cache
 def managed_identity(client_id: str | None) -> TokenCredential:
-    """The identity the product runs as, made once so that its tokens are shared; None: the system-assigned."""
+    """The identity the product runs as, made once; without `client_id` the system-assigned one."""
     from azure.identity import ManagedIdentityCredential
 
     return ManagedIdentityCredential(client_id=client_id) if client_id else ManagedIdentityCredential()
 
 
 def transport(*, env: bool, verify: str | bool = True) -> RequestsTransport:
-    """Connections for one client, enough for all of a worker's threads. `env`: heed proxy settings."""
+    """Connections for one client, enough for a worker's threads. `env`: heed proxy settings."""
     made = RequestsTransport(
         connection_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,

@@ -1,8 +1,8 @@
 """The storage contract's queues on Azure Queue Storage (see `stores.Queues`).
 
-Bodies are base64 of UTF-8 on the wire, as the Functions host reads and writes them (host.json: messageEncoding).
-Messages never expire: what cannot be worked off waits for somebody to look. A queue is made when a send first
-finds it missing.
+Bodies are base64 of UTF-8 on the wire, as the Functions host reads and writes them (`messageEncoding` in
+host.json). Messages never expire: what cannot be worked off waits for somebody to look. A queue is made when
+a send first finds it missing.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class AzureQueues:
                     raise
 
     def depth(self, queue: str) -> int:
-        """About how many messages the queue holds, those in work included; 0 for a queue that does not exist."""
+        """About how many messages the queue holds, those in work included; 0 for a missing queue."""
         with storage_errors("queue"):
             try:
                 return self._client(queue).get_queue_properties().approximate_message_count or 0
@@ -97,7 +97,7 @@ class AzureQueues:
 
 
 def _text(content: str) -> str:
-    """The body of a message; what a person put there as plain text is taken as it is."""
+    """The body of a message; plain text that a person put there is taken as it is."""
     try:
         return base64.b64decode(content, validate=True).decode()
     except (binascii.Error, ValueError):

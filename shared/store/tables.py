@@ -1,7 +1,7 @@
 """The storage contract's tables on Azure Table Storage (see `stores.Tables`).
 
-Tables are made when a write first finds them missing; a table that is missing reads as empty. Whole numbers are
-kept as 64-bit, so that what is written is what is read and what a filter compares.
+Tables are made when a write first finds them missing; a table that is missing reads as empty. Whole numbers
+are kept as 64-bit, so that what is written is what is read and what a filter compares.
 """
 
 from __future__ import annotations
