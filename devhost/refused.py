@@ -1,0 +1,8 @@
+"""What the local host says no to, with the words a developer needs to put it right."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):  # noqa: N818 - read as `except Refused as refused`
+    """The function app, its host.json or its settings are such that the real host would not run them
+    either."""
