@@ -1,8 +1,10 @@
-"""The part of OData v4 that Defender for Endpoint is seen to understand: `$filter` and `$orderby`. Anything else is an `ODataError`.
+"""The part of OData v4 that Defender for Endpoint is seen to understand: `$filter` and `$orderby`. Anything
+else is an `ODataError`.
 
-`eq ne gt ge lt le in and or not` and parentheses; property names in any case; text and enums quoted, times and numbers not.
-Sources: the vendor's "OData queries" samples. Not verified with the vendor: `lt le or not in`, that enum values are compared
-with their exact case, that a time needs its zone, and the wording of the errors.
+`eq ne gt ge lt le in and or not` and parentheses; property names in any case; text and enums quoted, times
+and numbers not. Sources: the vendor's "OData queries" samples. Not verified with the vendor: `lt le or not
+in`, that enum values are compared with their exact case, that a time needs its zone, and the wording of the
+errors.
 """
 
 from __future__ import annotations
@@ -83,7 +85,9 @@ _BOUNDS: Mapping[str, Callable[[int], Bounds]] = {
 
 
 def parse_filter(text: str, schema: Schema, *, indexed: str = "") -> Filter:
-    """Parse `$filter`. `indexed` names the time property (lower case) whose bounds the caller can use. Raises ODataError."""
+    """Parse `$filter`. `indexed` names the time property (lower case) whose bounds the caller can use.
+    Raises ODataError.
+    """
     return _Parser(text, schema, indexed).parse()
 
 

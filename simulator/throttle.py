@@ -1,6 +1,8 @@
-"""How the two vendors say "too many": fixed windows (Defender for Endpoint) and a token bucket (Azure Resource Manager).
+"""How the two vendors say "too many": fixed windows (Defender for Endpoint) and a token bucket (Azure
+Resource Manager).
 
-Time is handed in, as seconds of whatever clock the simulated world runs on, so that a test can let an hour pass at once.
+Time is handed in, as seconds of whatever clock the simulated world runs on, so that a test can let an hour
+pass at once.
 """
 
 from __future__ import annotations
@@ -8,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Refusal:
 
 @dataclass
 class Windows:
-    """Counts calls per key in fixed windows. Refused calls count too: who ignores Retry-After only earns more 429s."""
+    """Counts calls per key in fixed windows. Refused calls count too: who ignores Retry-After only earns
+    more 429s.
+    """
 
     _counts: dict[tuple[object, Quota], tuple[int, int]] = field(default_factory=dict)
 
@@ -56,7 +59,9 @@ class Windows:
 
 @dataclass
 class Bucket:
-    """`size` calls at once, refilled with `refill` per second (Azure request limits: reads 250 and 25/s, writes 200 and 10/s)."""
+    """`size` calls at once, refilled with `refill` per second (Azure request limits: reads 250 and 25/s,
+    writes 200 and 10/s).
+    """
 
     size: int
     refill: float
@@ -71,9 +76,3 @@ class Bucket:
             return 0, max(1, math.ceil((1 - left) / self.refill))
         self._left[key] = (left - 1, now)
         return math.floor(left - 1), 0
-
-
-def endpoint_refusal(refusal: Refusal, *, code: str, target: str) -> dict[str, Any]:
-    """The 429 body of Defender for Endpoint. Real ones carry code `"429"`; the documentation says `TooManyRequests`."""
-    message = f"API calls quota exceeded! maximum allowed {refusal.quota.text}"
-    return {"error": {"code": code, "message": message, "target": target}}

@@ -1,15 +1,19 @@
-"""Times as the vendors keep them: whole numbers of 100 ns since the year 1 (.NET ticks, UTC), so that all seven digits count.
+"""Times as the vendors keep them: whole numbers of 100 ns since the year 1 (.NET ticks, UTC), so that all
+seven digits count.
 
-A tick is an int: it sorts, it is exact, and 100,000 of them are small. Text is made only when an answer is written.
+A tick is an int: it sorts, it is exact, and 100,000 of them are small. Text is made only when an answer is
+written.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 SECOND = 10_000_000
-NEWEST = 3_155_378_975_999_999_999  # .NET DateTime.MaxValue: what alert names in Defender for Cloud count down from
+# DateTime.MaxValue in .NET: what the names of Defender for Cloud's alerts count down from.
+NEWEST = 3_155_378_975_999_999_999
 
 _YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
 _TEXT = re.compile(
@@ -33,14 +37,22 @@ def moment_of(ticks: int) -> datetime:
 
 
 def text_of(ticks: int) -> str:
-    """`2026-11-20T10:15:30.1234567Z` with trailing zeros dropped: 0 to 7 digits, as both vendors write them."""
+    """`2026-11-20T10:15:30.1234567Z` with trailing zeros dropped: 0 to 7 digits, as both vendors write
+    them.
+    """
     whole, rest = divmod(ticks, SECOND)
-    second = (_YEAR_ONE + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{second}.{rest:07d}".rstrip("0").rstrip(".") + "Z"
+    return f"{_second(whole)}.{rest:07d}".rstrip("0").rstrip(".") + "Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(whole: int) -> str:
+    return (_YEAR_ONE + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse(text: str) -> int | None:
-    """The ticks of a time or of a bare date (`2018-08-01Z`, `2018-08-01`); None if it is neither. No zone means UTC."""
+    """The ticks of a time or of a bare date (`2018-08-01Z`, `2018-08-01`); None if it is neither. No zone
+    means UTC.
+    """
     match = _TEXT.fullmatch(text)
     if match is None:
         return None
@@ -55,7 +67,9 @@ def parse(text: str) -> int | None:
 
 
 def coarse(ticks: int) -> int:
-    """Rounded down to the 1/300 s steps in which Defender for Endpoint stamps lastUpdateTime (`.19 .57 .0566667 .7733333`)."""
+    """Rounded down to the 1/300 s steps in which Defender for Endpoint stamps lastUpdateTime (`.19 .57
+    .0566667 .7733333`).
+    """
     whole, rest = divmod(ticks, SECOND)
     steps = (rest + 1) * 300 // SECOND  # + 1: `.7733333` is step 232 rounded down, and must stay step 232
     return whole * SECOND + round(steps * SECOND / 300)
