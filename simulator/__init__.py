@@ -3,15 +3,14 @@
 Faithful in what a client can get wrong (audiences, roles, errors, throttling, paging), simple in everything
 else. It shares no code with the product, so that a misreading on one side is not repeated on the other.
 
-    world.py               all state: tenants, applications, clock, faults, counters; World.sample()
-    sample.py              the made-up ids and secrets of the default world
-    tokens.py              signing keys; making and checking access tokens
-    app.py                 one application out of the parts' routes
-    faults.py              errors on demand, before any part is asked
-    certificates.py        the certificate authority that clients must trust
-    serve.py               the server, in a thread for tests or blocking
-    entra.py discovery.py  sign-in
-    managed_identity.py    sign-in without a secret, as App Service offers it
-    key_vault.py           secrets
-    apns.py web_push.py    push services, with an inbox to look at
+    __main__.py commands.py   the command line
+    serve.py certificates.py  the https server, in a thread or blocking; the authority that clients must trust
+    app.py faults.py          one application out of the parts; errors on demand, before any part is asked
+    world.py sample.py        all state: who exists, clock, switches, counters; the default world's ids
+    entra.py discovery.py tokens.py managed_identity.py   sign-in, keys, access tokens
+    key_vault.py              secrets
+    apns.py web_push.py elliptic.py inbox.py   push services, and what the phones show
+    defender_endpoint.py endpoint_*.py odata.py   Defender for Endpoint
+    defender_for_cloud.py cloud_*.py webhook_dialects.py logic_app.py   Defender for Cloud, polled and pushed
+    control.py scenarios.py   making things happen
 """

@@ -54,7 +54,11 @@ class _Form:
 
 
 def routes(world: World) -> list[BaseRoute]:
-    """Token endpoints, discovery documents and key sets of every tenant."""
+    """Token endpoints, discovery documents and key sets of every tenant.
+
+    Beside them two controls: `GET /_control/tokens/{role}` gives a user's token for PocketSOC's API, `POST
+    /_control/keys` rolls the signing keys over.
+    """
 
     async def v2(request: Request) -> Response:
         return await _answer(world, request, "scope")
@@ -62,7 +66,18 @@ def routes(world: World) -> list[BaseRoute]:
     async def v1(request: Request) -> Response:
         return await _answer(world, request, "resource")
 
+    async def user_token(request: Request) -> Response:
+        try:
+            return JSONResponse({"access_token": world.api_token(request.path_params["role"])})
+        except LookupError as unknown:
+            return JSONResponse({"error": str(unknown)}, status_code=404)
+
+    async def roll(request: Request) -> Response:
+        return JSONResponse({"kid": world.keys.roll().kid})
+
     return [
+        Route("/_control/tokens/{role}", user_token),
+        Route("/_control/keys", roll, methods=["POST"]),
         Route("/{tenant}/oauth2/v2.0/token", v2, methods=["POST"]),
         Route("/{tenant}/oauth2/token", v1, methods=["POST"]),
         *discovery.routes(world),

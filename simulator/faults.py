@@ -7,7 +7,6 @@ faults can be taken back.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -139,11 +138,3 @@ async def _drop(scope: Scope) -> None:
     # The server puts this here (serve.py), because ASGI has no way to close a connection without an answer.
     close: Callable[[], Awaitable[None]] = scope["extensions"]["pocketsoc.close"]
     await close()
-
-
-def from_json(text: str | bytes) -> Fault:
-    """A fault from the control API's JSON. Raises ValueError with what is wrong."""
-    try:
-        return Fault(**json.loads(text))
-    except TypeError as problem:
-        raise ValueError(str(problem)) from problem

@@ -117,7 +117,12 @@ def test_the_lifetime_follows_the_switch(simulator: Simulator, world: World) -> 
     ],
 )
 def test_each_mistake_has_its_own_error(
-    simulator: Simulator, tenant: str | None, changes: dict[str, str | None], status: int, error: str, number: int
+    simulator: Simulator,
+    tenant: str | None,
+    changes: dict[str, str | None],
+    status: int,
+    error: str,
+    number: int,
 ) -> None:
     """Status, OAuth error and AADSTS number say what is wrong."""
     answer = _post(simulator, tenant or sample.TENANT_ID, **changes)
@@ -181,3 +186,11 @@ def test_a_daemon_gets_its_role_for_the_api(simulator: Simulator, role: str) -> 
     claims = _claims(body["access_token"])
     assert (claims["aud"], claims["ver"], claims["roles"]) == (sample.API_CLIENT_ID, "2.0", [role])
     assert "scp" not in claims
+
+
+def test_a_users_token_can_be_had_for_trying_out(simulator: Simulator, http: requests.Session) -> None:
+    """`/_control/tokens/{role}` gives what `dev.py run` shows; an unknown role is 404."""
+    url = f"{simulator.url}/_control/tokens"
+    claims = _claims(http.get(f"{url}/Admin", timeout=10).json()["access_token"])
+    assert (claims["roles"], claims["name"], claims["scp"]) == (["Admin"], "Ada Admin", "access_as_user")
+    assert http.get(f"{url}/Emperor", timeout=10).status_code == 404

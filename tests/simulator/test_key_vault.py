@@ -61,7 +61,9 @@ def test_the_first_call_learns_where_to_sign_in(client: SecretClient, world: Wor
 def test_the_challenge_names_authority_and_resource(simulator: Simulator, http: requests.Session) -> None:
     """The header that SDKs parse."""
     answer = http.get(f"{simulator.url}/secrets/any?api-version=7.4", timeout=10)
-    expected = f'Bearer authorization="{simulator.url}/{sample.TENANT_ID}", resource="https://vault.azure.net"'
+    expected = (
+        f'Bearer authorization="{simulator.url}/{sample.TENANT_ID}", resource="https://vault.azure.net"'
+    )
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, expected)
 
 

@@ -47,9 +47,7 @@ def test_azure_identity_gets_the_identity_it_asks_for(
     simulator: Simulator, client_id: str | None, object_id: str
 ) -> None:
     """System-assigned without selector, user-assigned by client id; the CA is handed in."""
-    with ManagedIdentityCredential(
-        client_id=client_id, connection_verify=simulator.ca_bundle
-    ) as credential:
+    with ManagedIdentityCredential(client_id=client_id, connection_verify=simulator.ca_bundle) as credential:
         token = credential.get_token(f"{sample.ENDPOINT_AUDIENCE}/.default").token
     claims = _claims(token)
     assert (claims["oid"], set(claims["roles"])) == (object_id, sample.ENDPOINT_ROLES)
@@ -100,7 +98,7 @@ def test_an_identity_can_be_selected_otherwise(
 def test_a_wrong_header_is_refused(
     simulator: Simulator, world: World, http: requests.Session, status: int
 ) -> None:
-    """Whoever does not know the header gets no token; which status is a switch, because it is not verified."""
+    """Whoever does not know the header gets no token; the status is a switch, because it is not verified."""
     world.switches.wrong_identity_header_status = status
     assert _get(http, simulator, "guessed").status_code == status
 
