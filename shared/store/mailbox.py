@@ -1,4 +1,4 @@
-"""Messages of any size on queues that take 48 KiB: a larger one waits in a blob, its claim check in the queue.
+"""Messages of any size on queues that take 48 KiB: larger ones wait in a blob, a claim check in the queue.
 
 The blob is written before the message and deleted after the work: no message whose work is still to be done
 points at nothing.

@@ -1,0 +1,87 @@
+"""Vendor configurations with their poll states: two rows of one partition, so that one scan shows both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.configurations import Configuration, PollState
+from shared.store.stores import Delete, Insert, Replace, Row, Span, Table, Tables, Value, key_safe
+
+_CONFIGURATION, _STATE = "configuration", "state"
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A configuration and how it is doing."""
+
+    configuration: Configuration
+    state: PollState
+
+
+def _configured(rows: list[Row]) -> Configured | None:
+    by_key = {row.key: row for row in rows}
+    stored, state = by_key.get(_CONFIGURATION), by_key.get(_STATE)
+    if stored is None:
+        return None
+    configuration = Configuration.model_validate_json(str(stored.values["document"])).model_copy(
+        update={"etag": stored.etag}
+    )
+    if state is None:
+        return Configured(configuration, PollState(configuration_id=configuration.id))
+    read = PollState.model_validate_json(str(state.values["document"])).model_copy(
+        update={"etag": state.etag}
+    )
+    return Configured(configuration, read)
+
+
+class Configurations:
+    """Every vendor configuration. Holds references of secrets, never secrets."""
+
+    def __init__(self, *, tables: Tables) -> None:
+        self._tables = tables
+
+    def all(self) -> list[Configured]:
+        """All of them, in the order of their ids."""
+        groups: dict[str, list[Row]] = {}
+        token: str | None = None
+        while True:
+            page = self._tables.scan(Table.configurations, token=token)
+            for row in page.rows:
+                groups.setdefault(row.partition, []).append(row)
+            token = page.token
+            if token is None:
+                return [c for c in map(_configured, groups.values()) if c is not None]
+
+    def get(self, id: str) -> Configured | None:
+        """One of them, or None. One storage call."""
+        return _configured(list(self._tables.scan(Table.configurations, Span.within(key_safe(id))).rows))
+
+    def save(self, configuration: Configuration) -> Configuration:
+        """Store a new configuration (no etag) or a changed one; gives it back with its new etag. Raises Conflict when it exists already or
+        has changed since it was read."""
+        row = self._row(
+            configuration.id,
+            _CONFIGURATION,
+            configuration.model_dump_json(exclude={"etag"}),
+            configuration.etag,
+        )
+        self._tables.write(Table.configurations, [Replace(row) if configuration.etag else Insert(row)])
+        stored = self._tables.get(Table.configurations, row.partition, row.key)
+        return configuration.model_copy(update={"etag": stored.etag if stored else ""})
+
+    def remove(self, id: str) -> None:
+        """Delete it and its state; fine if there is none."""
+        partition = key_safe(id)
+        self._tables.write(
+            Table.configurations, [Delete(partition, _CONFIGURATION), Delete(partition, _STATE)]
+        )
+
+    def save_state(self, state: PollState) -> None:
+        """Store a poll state as it was read and changed. Raises Conflict when somebody else has written it since."""
+        row = self._row(state.configuration_id, _STATE, state.model_dump_json(exclude={"etag"}), state.etag)
+        self._tables.write(Table.configurations, [Replace(row) if state.etag else Insert(row)])
+
+    @staticmethod
+    def _row(id: str, key: str, document: str, etag: str) -> Row:
+        values: dict[str, Value] = {"document": document}
+        return Row(key_safe(id), key, values, etag)

@@ -1,0 +1,76 @@
+"""How cards, changes and identities are keyed, so that one scan is the feed, newest first. Pure.
+
+A card's id is its row key: thirteen digits of inverted milliseconds, a hyphen, and a hash of its identity. The partition (an inverted week)
+follows from it, so that an id alone finds its row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+
+from shared.detections import Detection, Instant, instant_of, moment_of
+from shared.store.stores import Span, key_safe
+
+_LAST = 9_999_999_999_999
+_WEEK = 7 * 86_400_000
+_DAY = 86_400_000
+_ID = re.compile(r"^\d{13}-[0-9a-f]{16}$")
+
+FRESH = timedelta(minutes=15)
+"""A new card created less than this before it is recorded is found by delta sync at the feed's newest end, without a changes row."""
+
+
+def _milliseconds(when: Instant) -> int:
+    return min(max(int(moment_of(when).timestamp() * 1000), 0), _LAST)
+
+
+def inverted(when: Instant) -> str:
+    """Thirteen digits that sort newest first."""
+    return f"{_LAST - _milliseconds(when):013d}"
+
+
+def card_id(scope: str, detection: Detection, received: Instant) -> str:
+    """The key of a new card. Its time is the alert's creation, never later than its receipt, so that no vendor clock can pin a card
+    to the top of the feed."""
+    created = detection.created or detection.first_activity or received
+    digest = hashlib.sha256(f"{scope}\n{detection.native_id}".encode()).hexdigest()[:16]
+    return f"{inverted(min(created, received))}-{digest}"
+
+
+def is_card_id(text: str) -> bool:
+    """Whether the text has the shape of a card's id."""
+    return _ID.match(text) is not None
+
+
+def week_of(key: str) -> str:
+    """The partition of a card, from its id or from thirteen inverted digits."""
+    return f"{99_999 - (_LAST - int(key[:13])) // _WEEK:05d}"
+
+
+def day_of(key: str) -> str:
+    """The partition of a changes row, from its key."""
+    return f"{99_999 - (_LAST - int(key[:13])) // _DAY:05d}"
+
+
+def time_of(key: str) -> Instant:
+    """The time in a key, to the millisecond."""
+    return instant_of(datetime.fromtimestamp((_LAST - int(key[:13])) / 1000, tz=UTC))
+
+
+def cards_between(newest: Instant | None, oldest: Instant | None, *, after: str | None = None) -> list[Span]:
+    """The spans to scan, in order, for cards created between two times; `after` is the last id already had."""
+    low = inverted(newest) if newest else None
+    high = f"{inverted(oldest)}~" if oldest else None
+    last = week_of(high) if high else None
+    if after is None:
+        return [Span(week_of(low) if low else None, last, low, high)]
+    week = week_of(after)
+    return [Span.within(week, f"{after}!", high), Span(f"{week}!", last, None, high)]
+
+
+def identity_key(native_id: str) -> str:
+    """A native id as a row key; overlong ones are cut and told apart by a hash."""
+    safe = key_safe(native_id)
+    return safe if len(safe) <= 400 else f"{safe[:380]}-{hashlib.sha256(native_id.encode()).hexdigest()[:16]}"
