@@ -150,13 +150,6 @@ class CloudSubscription:
             dict(fields or {}),
         )
 
-    def put(self, alert: CloudAlert, *, visible: int, now: int) -> None:
-        """Let clients see the alert from `visible` on."""
-        if visible <= now:
-            self.alerts.add(alert)
-        else:
-            self.alerts.later(visible, lambda: self.alerts.add(alert))
-
     def owned(self, value: Any) -> Any:
         """The JSON with the sample's subscription and tenant replaced by this one's."""
         if self.id == sample.SUBSCRIPTION_ID and self.tenant_id == sample.TENANT_ID:

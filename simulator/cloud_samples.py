@@ -96,7 +96,7 @@ def simulate(admission: Admission, location: str, bundles: Sequence[str]) -> str
             resource_group="Sample-RG",
             fields=_fields(subscription.id, subscription.tenant_id, bundle),
         )
-        subscription.put(alert, visible=done, now=admission.now)
+        subscription.alerts.put(alert, visible=done, now=admission.now)
     operation = str(uuid4())
     admission.state.operations[operation] = done
     return operation

@@ -134,10 +134,3 @@ class EndpointTenant:
             f"da{created}_{number}", self.made, mould, self.tenant_id, created, stamp, dict(fields or {})
         )
         return alert
-
-    def put(self, alert: EndpointAlert, *, visible: int, now: int) -> None:
-        """Let clients see the alert from `visible` on."""
-        if visible <= now:
-            self.alerts.add(alert)
-        else:
-            self.alerts.later(visible, lambda: self.alerts.add(alert))

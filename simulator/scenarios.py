@@ -15,9 +15,10 @@ from typing import Any
 
 from simulator import sample, ticks
 from simulator.cloud_access import cloud
-from simulator.cloud_alerts import CloudAlert, CloudSubscription
+from simulator.cloud_alerts import CloudSubscription
 from simulator.endpoint_access import endpoint
 from simulator.endpoint_alerts import EndpointAlert, EndpointTenant, empty_evidence
+from simulator.shelf import Record, Shelf
 from simulator.webhook_dialects import dialect_of
 from simulator.world import World
 
@@ -45,7 +46,7 @@ def add_endpoint_alerts(
         ids = []
         for when in _spread(now, count, within, ends):
             alert = tenant.make(when, template=fixture, fields=fields)
-            tenant.put(alert, visible=alert.updated + ticks.span(lag), now=now)
+            tenant.alerts.put(alert, visible=alert.updated + ticks.span(lag), now=now)
             ids.append(alert.id)
         return ids
 
@@ -80,7 +81,8 @@ def update_endpoint_alert(
     with world.lock:
         tenant, now = _tenant(world, tenant_id)
         stamp = ticks.coarse(now + ticks.span(after))
-        do = partial(_change_endpoint, tenant, alert_id, dict(fields or {}), list(evidence), stamp)
+        alert = _found(tenant.alerts, alert_id)
+        do = partial(_change_endpoint, tenant, alert, dict(fields or {}), list(evidence), stamp)
         if after <= NOW and lag <= NOW:
             do()
         else:
@@ -112,7 +114,7 @@ def add_cloud_alerts(
         names = []
         for when in _spread(now, count, within, ends):
             alert = subscription.make(when, template=fixture, fields=fields)
-            subscription.put(alert, visible=when + ticks.span(lag), now=now)
+            subscription.alerts.put(alert, visible=when + ticks.span(lag), now=now)
             names.append(alert.name)
         return names
 
@@ -129,7 +131,7 @@ def late_cloud_alerts(
         subscription, now = _subscription(world, subscription_id)
         made = [subscription.make(now, started=now - ticks.span(age) - number) for number in range(count)]
         for alert in made:
-            subscription.put(alert, visible=now, now=now)
+            subscription.alerts.put(alert, visible=now, now=now)
         return [alert.name for alert in made]
 
 
@@ -144,7 +146,7 @@ def update_cloud_alert(
     """Change an alert's properties (in the vendor's names; None removes one), at now + `after`."""
     with world.lock:
         subscription, now = _subscription(world, subscription_id)
-        do = partial(_change_cloud, subscription, name, dict(fields))
+        do = partial(_found(subscription.alerts, name).fields.update, dict(fields))
         if after <= NOW:
             do()
         else:
@@ -176,9 +178,9 @@ def webhook_body(
         subscription, now = _subscription(world, subscription_id)
         if name is None:
             alert = subscription.make(now, template=fixture or "vm_suspicious_process", fields=fields)
-            subscription.put(alert, visible=now + ticks.span(lag), now=now)
+            subscription.alerts.put(alert, visible=now + ticks.span(lag), now=now)
         else:
-            alert = _cloud_alert(subscription, name)
+            alert = _found(subscription.alerts, name)
         return dialect_of(dialect, alert.raw(subscription.numbering()))
 
 
@@ -223,16 +225,20 @@ def _subscription(world: World, subscription_id: str) -> tuple[CloudSubscription
     return subscription, now
 
 
+def _found(alerts: Shelf[Record], name: str) -> Record:
+    alert = alerts.find(name)
+    if alert is None:
+        raise LookupError(f"no alert {name}")
+    return alert
+
+
 def _change_endpoint(
     tenant: EndpointTenant,
-    alert_id: str,
+    alert: EndpointAlert,
     fields: dict[str, Any],
     evidence: list[Mapping[str, Any]],
     stamp: int,
 ) -> None:
-    alert = tenant.alerts.get(alert_id)
-    if alert is None:
-        raise LookupError(f"no alert {alert_id} is visible")
     if evidence:
         empty = empty_evidence() | {"evidenceCreationTime": ticks.text_of(stamp)}
         known = alert.raw(evidence=True)["evidence"]
@@ -242,15 +248,4 @@ def _change_endpoint(
 
 def _stamp(alert: EndpointAlert, fields: Mapping[str, Any], stamp: int) -> None:
     alert.fields.update(fields)
-    alert.updated = stamp
-
-
-def _change_cloud(subscription: CloudSubscription, name: str, fields: Mapping[str, Any]) -> None:
-    _cloud_alert(subscription, name).fields.update(fields)
-
-
-def _cloud_alert(subscription: CloudSubscription, name: str) -> CloudAlert:
-    alert = subscription.alerts.get(name)
-    if alert is None:
-        raise LookupError(f"no alert {name} is visible")
-    return alert
+    alert.updated = max(alert.updated, stamp)

@@ -22,6 +22,7 @@ class Shelf(Generic[Record]):
     def __init__(self, *, name: Callable[[Record], str], key: Callable[[Record], Any]) -> None:
         self._name, self._key = name, key
         self._named: dict[str, Record] = {}
+        self._hidden: dict[str, Record] = {}
         self._ordered: list[Record] = []
         self._sorted = True
         self._appointments: list[tuple[int, int, Callable[[], None]]] = []
@@ -36,12 +37,27 @@ class Shelf(Generic[Record]):
         self._ordered.append(record)
         self._sorted = False
 
+    def put(self, record: Record, *, visible: int, now: int) -> None:
+        """Let clients see the record from `visible` (ticks) on."""
+        if visible <= now:
+            self.add(record)
+            return
+        self._hidden[self._name(record)] = record
+        self.later(visible, lambda: self.add(self._hidden.pop(self._name(record))))
+
+    def find(self, name: str) -> Record | None:
+        """The record with this name, visible or still to become so."""
+        return self._named.get(name) or self._hidden.get(name)
+
     def get(self, name: str) -> Record | None:
         """The visible record with this name."""
         return self._named.get(name)
 
     def change(self, record: Record, do: Callable[[], None]) -> None:
         """Run `do`, which may change the record's key, and put the record in its new place."""
+        if self._name(record) in self._hidden:
+            do()
+            return
         self._sort()
         place = bisect_left(self._ordered, self._key(record), key=self._key)
         while self._ordered[place] is not record:

@@ -6,6 +6,8 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from simulator import scenarios, ticks
 from simulator.world import World
 
@@ -96,6 +98,21 @@ def test_an_update_can_become_visible_late(endpoint: Api, world: World) -> None:
 
     assert (meanwhile["severity"], after["severity"]) == ("Low", "High")
     assert after["lastUpdateTime"] == "2026-11-20T13:00:00Z"
+
+
+def test_an_alert_can_change_before_it_is_seen(endpoint: Api, world: World) -> None:
+    """It then appears as it has become; an alert that does not exist cannot change, now or later."""
+    [made] = scenarios.add_endpoint_alerts(world, lag=2 * HOUR)
+    scenarios.update_endpoint_alert(world, made, fields={"status": "Resolved"}, after=HOUR)
+    world.advance(3600)
+    hidden = endpoint(f"/api/alerts/{made}").status_code
+    world.advance(3600)
+
+    shown = endpoint(f"/api/alerts/{made}").json()
+
+    assert (hidden, shown["status"], shown["lastUpdateTime"]) == (404, "Resolved", "2026-11-20T13:00:00Z")
+    with pytest.raises(LookupError):
+        scenarios.update_endpoint_alert(world, "da1_1", after=HOUR)
 
 
 def test_a_hundred_thousand_are_walked_by_time(world: World, endpoint: Api) -> None:
