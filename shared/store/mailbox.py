@@ -44,7 +44,7 @@ class Mailbox:
         if name is None:
             return text
         content = self._blobs.get(Container.messages, name)
-        if content is None:
+        if not content:
             raise Unreadable(
                 f"the content of a message is gone: blob {name} in container {Container.messages}"
             )
