@@ -58,7 +58,8 @@ def fetch(connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
             stretch = _Stretch()
         else:
             stretch.follow(page)
-        yield Page(fresh, walk.cursor(), done=False)
+        if fresh:  # an empty page has nothing to commit, and a run killed after it would not have moved
+            yield Page(fresh, walk.cursor(), done=False)
 
 
 @dataclass

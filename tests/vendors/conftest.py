@@ -1,0 +1,145 @@
+"""Builders for the vendors' tests: our fixtures, connections, and services that answer as the vendors do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from shared.configurations import CLOUDS, CloudName, Configuration
+from shared.detections import instant
+from shared.errors import PocketSOCError
+from shared.vendors.vendor import Connection
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+SUBSCRIPTION = "7d1f3a52-6c1b-4f0e-8a77-2b9d5e4c6f10"
+
+
+class _Silent:
+    """An `Api` whose every call fails unless a subclass answers it."""
+
+    def __init__(self) -> None:
+        self.claims: dict[str, Any] | PocketSOCError = {}
+        self.calls: list[tuple[str, dict[str, str]]] = []
+
+    def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        raise AssertionError(f"unexpected GET {path_or_url}")
+
+    def post(self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        raise AssertionError("reading never posts")
+
+    def patch(self, path_or_url: str, body: Any) -> dict[str, Any]:
+        raise AssertionError("reading never patches")
+
+    def token_claims(self) -> dict[str, Any]:
+        if isinstance(self.claims, PocketSOCError):
+            raise self.claims
+        return self.claims
+
+
+class ScriptedApi(_Silent):
+    """Gives the prepared answers one after the other; an error among them is raised, the last one is repeated."""
+
+    def __init__(self, *answers: dict[str, Any] | PocketSOCError) -> None:
+        super().__init__()
+        self._answers = list(answers)
+
+    def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        self.calls.append((path_or_url, dict(params or {})))
+        assert len(self.calls) < 500, "this never ends"
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, PocketSOCError):
+            raise answer
+        return answer
+
+
+@dataclass
+class EndpointService(_Silent):
+    """Defender for Endpoint's alerts list: filters, orders, pages by number of rows like the real one."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    page_size: int = 1000
+    links: bool = True
+    order: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] | None = None
+    between: Callable[[int], None] = lambda number: None
+    claims: dict[str, Any] | PocketSOCError = field(default_factory=dict)
+    calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        asked = dict(params or {}) or {k: v[0] for k, v in parse_qs(urlsplit(path_or_url).query).items()}
+        self.calls.append((path_or_url, asked))
+        assert len(self.calls) < 500, "this never ends"
+        self.between(len(self.calls))
+        since = instant(asked["$filter"].removeprefix("lastUpdateTime ge ")) or ""
+        found = [row for row in self.rows if (instant(row.get("lastUpdateTime")) or "") >= since]
+        found.sort(key=lambda row: instant(row["lastUpdateTime"]) or "")
+        found = self.order(found) if self.order else found
+        skip = int(asked.get("$skip", "0"))
+        size = min(self.page_size, int(asked["$top"]))
+        answer: dict[str, Any] = {"value": found[skip : skip + size]}
+        if self.links and len(found) > skip + size:
+            again = "&".join(f"{k}={v}" for k, v in {**asked, "$skip": str(skip + size)}.items())
+            answer["@odata.nextLink"] = f"https://api.security.microsoft.com/api/alerts?{again}"
+        return answer
+
+    def asked(self) -> list[str]:
+        """The `$filter` of each call."""
+        return [params["$filter"] for _, params in self.calls]
+
+
+@pytest.fixture
+def fixture() -> Callable[[str], Any]:
+    """Reads one of our payloads by name."""
+    folder = Path(__file__).parent / "fixtures"
+    return lambda name: json.loads((folder / f"{name}.json").read_text("utf-8"))
+
+
+@pytest.fixture
+def scripted() -> type[ScriptedApi]:
+    """The class of an API that gives prepared answers."""
+    return ScriptedApi
+
+
+@pytest.fixture
+def service() -> type[EndpointService]:
+    """The class of a service that lists alerts as Defender for Endpoint does."""
+    return EndpointService
+
+
+@pytest.fixture
+def connect() -> Callable[..., Connection]:
+    """Builds a connection to an API."""
+
+    def build(api: Any, *, slug: str = "defender_endpoint", now: datetime = NOW, **changes: Any) -> Connection:
+        options = {"subscription_id": SUBSCRIPTION}
+        values = {"id": "c1", "vendor": slug, "display_name": "Ours", "options": options, **changes}
+        cloud = CLOUDS[CloudName.commercial]
+        return Connection(Configuration(**values), cloud, api, lambda: now)
+
+    return build
+
+
+@pytest.fixture
+def row() -> Callable[..., dict[str, Any]]:
+    """Builds an alert with an id and an update time: a time of day on the day of the tests, or a full text."""
+
+    def build(native_id: str, time: str, **more: Any) -> dict[str, Any]:
+        return {"id": native_id, "lastUpdateTime": time if "T" in time else f"2026-03-02T{time}Z", **more}
+
+    return build
+
+
+@pytest.fixture
+def ids() -> Callable[..., list[str]]:
+    """The ids on pages, in order."""
+
+    def of(pages: Iterator[Any]) -> list[str]:
+        return [alert["id"] for page in pages for alert in page.alerts]
+
+    return of
