@@ -11,7 +11,8 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,47 +138,40 @@ class KeyVaultSecrets:
 
     def get(self, name: str) -> str | None:
         """The newest value, or None. Raises OperatorMustAct (a disabled secret, a missing role), TryLater."""
-        from azure.core.exceptions import AzureError, ResourceNotFoundError
+        from azure.core.exceptions import ResourceNotFoundError
 
         name = limits.check_secret(name)
         until, value = self._known.get(name, (0.0, None))
         if self._monotonic() < until:
             return value
-        try:
-            value = self._client().get_secret(name).value
-        except ResourceNotFoundError:
-            return None
-        except AzureError as error:
-            raise _refusal(error, name) from error
+        with _vault_errors(name):
+            try:
+                value = self._client().get_secret(name).value
+            except ResourceNotFoundError:
+                return None
         self._remember(name, value)
         return value
 
     def set(self, name: str, value: str) -> None:
         """Write a new version. A deleted secret of that name, kept by Key Vault for weeks, is recovered."""
-        from azure.core.exceptions import AzureError, ResourceExistsError
+        from azure.core.exceptions import ResourceExistsError
 
         name = limits.check_secret(name, value)
-        try:
+        with _vault_errors(name):
             try:
                 self._client().set_secret(name, value)
             except ResourceExistsError:
                 self._client().begin_recover_deleted_secret(name).wait(_RECOVERY_SECONDS)
                 self._client().set_secret(name, value)
-        except AzureError as error:
-            raise _refusal(error, name) from error
         self._remember(name, value)
 
     def delete(self, name: str) -> None:
         """Remove; fine if there is none. The vault's owner can recover it until it is purged."""
-        from azure.core.exceptions import AzureError, ResourceNotFoundError
+        from azure.core.exceptions import ResourceNotFoundError
 
         name = limits.check_secret(name)
-        try:
+        with _vault_errors(name), suppress(ResourceNotFoundError):
             self._client().begin_delete_secret(name)
-        except ResourceNotFoundError:
-            pass
-        except AzureError as error:
-            raise _refusal(error, name) from error
         self._remember(name, None)
 
     def _remember(self, name: str, value: str | None) -> None:
@@ -203,6 +197,19 @@ _ROLE_NEEDED = (
     "Key Vault refuses the app: give its identity the role Key Vault Secrets Officer on the vault"
     " (a new role takes some minutes to work)"
 )
+
+
+@contextmanager
+def _vault_errors(name: str) -> Iterator[None]:
+    """Turns what the SDK raises into the product's errors, with words."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        yield
+    except AzureError as error:
+        raise _refusal(error, name) from error
+    except ValueError as error:  # the address is not that of a vault, and got no token
+        raise OperatorMustAct("POCKETSOC_KEY_VAULT_URL is not the address of a key vault") from error
 
 
 def _refusal(error: AzureError, name: str) -> PocketSOCError:
