@@ -31,7 +31,9 @@ class _Silent:
     def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         raise AssertionError(f"unexpected GET {path_or_url}")
 
-    def post(self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def post(
+        self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         raise AssertionError("reading never posts")
 
     def patch(self, path_or_url: str, body: Any) -> dict[str, Any]:
@@ -44,7 +46,8 @@ class _Silent:
 
 
 class ScriptedApi(_Silent):
-    """Gives the prepared answers one after the other; an error among them is raised, the last one is repeated."""
+    """Gives the prepared answers one after the other; an error among them is raised, the last one is
+    repeated."""
 
     def __init__(self, *answers: dict[str, Any] | PocketSOCError) -> None:
         super().__init__()
@@ -116,7 +119,9 @@ def service() -> type[EndpointService]:
 def connect() -> Callable[..., Connection]:
     """Builds a connection to an API."""
 
-    def build(api: Any, *, slug: str = "defender_endpoint", now: datetime = NOW, **changes: Any) -> Connection:
+    def build(
+        api: Any, *, slug: str = "defender_endpoint", now: datetime = NOW, **changes: Any
+    ) -> Connection:
         options = {"subscription_id": SUBSCRIPTION}
         values = {"id": "c1", "vendor": slug, "display_name": "Ours", "options": options, **changes}
         cloud = CLOUDS[CloudName.commercial]
@@ -127,7 +132,8 @@ def connect() -> Callable[..., Connection]:
 
 @pytest.fixture
 def row() -> Callable[..., dict[str, Any]]:
-    """Builds an alert with an id and an update time: a time of day on the day of the tests, or a full text."""
+    """Builds an alert with an id and an update time: a time of day on the day of the tests, or a full
+    text."""
 
     def build(native_id: str, time: str, **more: Any) -> dict[str, Any]:
         return {"id": native_id, "lastUpdateTime": time if "T" in time else f"2026-03-02T{time}Z", **more}

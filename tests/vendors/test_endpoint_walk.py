@@ -17,7 +17,8 @@ def _minutes(row, count, start=0):
 
 
 def test_the_first_read_begins_as_many_days_back_as_configured(connect, service):
-    """The first question asks from now minus the configured days, a little earlier for clocks that disagree."""
+    """The first question asks from now minus the configured days, a little earlier for clocks that
+    disagree."""
     api = service()
     list(fetch(connect(api, first_read_days=3), None))
     assert api.asked() == ["lastUpdateTime ge 2026-02-27T11:45:00.0000000Z"]
@@ -88,7 +89,8 @@ def test_more_ties_than_a_page_holds_all_come_once(connect, service, row, ids, l
 
 
 def test_ties_that_move_up_while_they_are_paged_are_not_lost(connect, service, row, ids):
-    """An update takes a row out of the ties, the others move up past the page boundary; a second reading finds them."""
+    """An update takes a row out of the ties, the others move up past the page boundary; a second reading
+    finds them."""
     rows = [row(f"t{n}", "08:01:00") for n in range(7)]
 
     def update(call):
@@ -100,7 +102,8 @@ def test_ties_that_move_up_while_they_are_paged_are_not_lost(connect, service, r
 
 
 def test_an_update_during_the_walk_hides_no_other_alert(connect, service, row, ids):
-    """A row that moves to the end shifts all later rows; none of them is missed, and it comes again itself."""
+    """A row that moves to the end shifts all later rows; none of them is missed, and it comes again
+    itself."""
     rows = _minutes(row, 9)
 
     def update(call):
@@ -168,10 +171,15 @@ def test_a_vendor_clock_that_is_wrong_by_hours_loses_nothing(connect, service, r
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["nextLink", "$skip"])
-def test_unordered_answers_are_read_to_the_end_before_anything_is_committed(connect, service, row, ids, links):
+def test_unordered_answers_are_read_to_the_end_before_anything_is_committed(
+    connect, service, row, ids, links
+):
     """Newest-first answers: every page is followed, and no cursor on the way skips what is still to come."""
     size = 3 if links else 1000
-    rows = [row(f"a{n:04}", f"2026-03-01T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}Z") for n in range(2 * size + 1)]
+    rows = [
+        row(f"a{n:04}", f"2026-03-01T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}Z")
+        for n in range(2 * size + 1)
+    ]
     api = service(rows, page_size=size, links=links, order=lambda found: found[::-1])
     pages = list(fetch(connect(api), None))
     assert sorted(ids(pages)) == [r["id"] for r in rows]
@@ -205,7 +213,9 @@ def test_links_are_followed_verbatim(connect, scripted, row):
 @pytest.mark.parametrize(
     "answers",
     [
-        pytest.param([{"value": [{"id": "a", "lastUpdateTime": "2026-03-02T08:00:00Z"}]}], id="one row for ever"),
+        pytest.param(
+            [{"value": [{"id": "a", "lastUpdateTime": "2026-03-02T08:00:00Z"}]}], id="one row for ever"
+        ),
         pytest.param([{"value": []}], id="empty pages for ever"),
         pytest.param(
             [{"value": [{"id": n, "lastUpdateTime": f"2026-03-02T08:00:0{n}Z"} for n in (1, 2, 3)]}],
@@ -224,7 +234,9 @@ def test_paging_that_never_ends_is_an_error_and_not_a_loop(connect, scripted, an
 @pytest.mark.parametrize("count", [999, 1000, 1001, 2000])
 def test_page_size_boundaries_lose_and_repeat_nothing(connect, service, row, ids, count):
     """A last page that is exactly full promises more; asking again finds nothing new and ends."""
-    rows = [row(f"a{n:04}", f"2026-03-01T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}Z") for n in range(count)]
+    rows = [
+        row(f"a{n:04}", f"2026-03-01T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}Z") for n in range(count)
+    ]
     pages = list(fetch(connect(service(rows, links=False)), None))
     assert ids(pages) == [r["id"] for r in rows]
     assert pages[-1].done
