@@ -27,7 +27,7 @@ from devhost.keys import Keys
 from devhost.ncrontab import parse
 from devhost.options import HostOptions, read_host_json, resolve
 from devhost.queue_outputs import QueueOutputs
-from devhost.queue_trigger import QueueListener, poison_name
+from devhost.queue_trigger import HIDDEN_SECONDS, QueueListener, poison_name
 from devhost.refused import Refused
 from devhost.storage_queues import Delivery, StorageQueue, connect
 from devhost.timer_trigger import Monitor, Timer, is_monitored, local_now
@@ -123,6 +123,7 @@ class LocalHost:
             self._options.queues,
             partial(self._on_message, function),
             added=self._added,
+            hidden_seconds=HIDDEN_SECONDS,
         )
 
     async def _on_message(self, function: IndexedFunction, delivery: Delivery, body: bytes) -> bool:
@@ -185,6 +186,7 @@ def _listen(address: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((address, port))
+        listener.listen(128)  # from here on callers wait rather than being refused
     except OSError as error:
         listener.close()
         raise Refused(

@@ -23,7 +23,8 @@ from devhost.options import QueueOptions
 from devhost.storage_queues import Delivery, StorageQueue, decode, lost
 
 _log = logging.getLogger("devhost.queues")
-_HIDDEN_SECONDS = 600.0
+HIDDEN_SECONDS = 600.0
+"""How long a message is hidden at a time while its function runs; fixed in the real host."""
 _SHORTEST_POLL = 0.1
 _LONGEST_NAME = 63
 Handle = Callable[[Delivery, bytes], Awaitable[bool]]
@@ -50,7 +51,7 @@ class QueueListener:
         handle: Handle,
         *,
         added: Callable[[str], None] = lambda name: None,
-        hidden_seconds: float = _HIDDEN_SECONDS,
+        hidden_seconds: float,
     ) -> None:
         self._queue, self._poison, self._options, self._handle = queue, poison, options, handle
         self._added, self._hidden = added, hidden_seconds
