@@ -1,4 +1,5 @@
-"""What travels on the queues. Each is small JSON; what is larger than a queue takes goes by claim check (store/mailbox.py)."""
+"""What travels on the queues. Each is small JSON; what is larger than a queue takes goes by claim check
+(store/mailbox.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from shared.notifications import Notification
 
 
 def new_batch() -> str:
-    """A name for a batch of work. It travels with the message and stays the same however often that is delivered."""
+    """A name for a batch of work. It travels with the message and stays the same however often that is
+    delivered."""
     return uuid4().hex
 
 
@@ -21,15 +23,16 @@ class _Message(BaseModel):
 
 
 class PollDue(_Message):
-    """Queue `polls`: this configuration is due. `ticket` must still be the configuration's when the poll begins."""
+    """Queue `polls`: this configuration is due. `ticket` must still be the configuration's when the poll
+    begins."""
 
     configuration_id: str
     ticket: str
 
 
 class RawAlerts(_Message):
-    """Queue `raw-alerts`: alerts of one configuration, as the vendor wrote them. `resume` is set when a quarantined batch is replayed:
-    its records are looked at as after a crash."""
+    """Queue `raw-alerts`: alerts of one configuration, as the vendor wrote them. `resume` is set when a
+    quarantined batch is replayed: its records are looked at as after a crash."""
 
     batch: str = Field(default_factory=new_batch)
     configuration_id: str
@@ -39,7 +42,8 @@ class RawAlerts(_Message):
 
 
 class Announcements(_Message):
-    """Queue `notifications`: things to say. `only` limits a retry to the installations that are still owed it; `attempt` counts retries."""
+    """Queue `notifications`: things to say. `only` limits a retry to the installations that are still owed
+    it; `attempt` counts retries."""
 
     batch: str = Field(default_factory=new_batch)
     notifications: tuple[Notification, ...]

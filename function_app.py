@@ -1,0 +1,103 @@
+"""Every trigger of the product, and nothing else. Each hands its input to a part (shared/bootstrap.py) and
+returns.
+
+The only importer of azure.functions. Importing this file opens nothing and reads no setting: a fault while
+it is imported would make every function vanish.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import azure.functions as func
+
+from shared.bootstrap import build
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+_log = logging.getLogger("pocketsoc")
+
+
+@app.timer_trigger("timer", schedule="0 * * * * *", run_on_startup=False, use_monitor=True)
+def tick(timer: func.TimerRequest) -> None:
+    """Every minute: queue a poll for each configuration that is due."""
+    _log.info("tick: %d due", build().ticker.tick())
+
+
+@app.queue_trigger("message", queue_name="polls", connection="AzureWebJobsStorage")
+def poll_vendor(message: func.QueueMessage) -> None:
+    """Read one configuration and queue what is new."""
+    from shared.pipeline.messages import PollDue
+
+    build().poller.poll(PollDue.model_validate_json(message.get_body()))
+
+
+@app.queue_trigger("message", queue_name="raw-alerts", connection="AzureWebJobsStorage")
+def ingest(message: func.QueueMessage) -> None:
+    """Map, record, and queue what is to be said."""
+    build().ingester.ingest(_text(message), redelivered=_redelivered(message))
+
+
+@app.queue_trigger("message", queue_name="notifications", connection="AzureWebJobsStorage")
+def notify(message: func.QueueMessage) -> None:
+    """Push to the installations."""
+    build().notifier.notify(_text(message), redelivered=_redelivered(message))
+
+
+@app.queue_trigger("message", queue_name="polls-poison", connection="AzureWebJobsStorage")
+def quarantine_polls(message: func.QueueMessage) -> None:
+    """Keep what kept failing."""
+    build().quarantiner.take("polls", _text(message))
+
+
+@app.queue_trigger("message", queue_name="raw-alerts-poison", connection="AzureWebJobsStorage")
+def quarantine_raw_alerts(message: func.QueueMessage) -> None:
+    """Keep what kept failing."""
+    build().quarantiner.take("raw-alerts", _text(message))
+
+
+@app.queue_trigger("message", queue_name="notifications-poison", connection="AzureWebJobsStorage")
+def quarantine_notifications(message: func.QueueMessage) -> None:
+    """Keep what kept failing."""
+    build().quarantiner.take("notifications", _text(message))
+
+
+@app.route(
+    "api/webhooks/defender-for-cloud/{configuration}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+)
+def webhook_defender_for_cloud(request: func.HttpRequest) -> func.HttpResponse:
+    """Take a Defender for Cloud event from a Logic App. Callers: whoever has the function key."""
+    from shared.pipeline.receive import correlation_id
+
+    answer = build().receiver.receive(
+        request.route_params["configuration"], "defender_for_cloud", request.get_body()
+    )
+    correlation = correlation_id()
+    if answer.status >= 400:
+        _log.warning("webhook answered %d (%s), correlation id %s", answer.status, answer.title, correlation)
+    headers = {"X-Correlation-Id": correlation}
+    if answer.retry_after:
+        headers["Retry-After"] = str(answer.retry_after)
+    kind = "application/problem+json" if answer.status >= 400 else "text/plain"
+    return func.HttpResponse(
+        answer.body(correlation), status_code=answer.status, headers=headers, mimetype=kind
+    )
+
+
+@app.route(
+    "api/v1/{*path}",
+    methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+    auth_level=func.AuthLevel.ANONYMOUS,
+)
+async def api(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """The HTTP API. Anonymous to the host; every route of it names who may call it (shared/api/caller.py)."""
+    bridge = func.AsgiMiddleware(build().api)  # type: ignore[no-untyped-call]
+    answer: func.HttpResponse = await bridge.handle_async(request, context)
+    return answer
+
+
+def _text(message: func.QueueMessage) -> str:
+    return message.get_body().decode()
+
+
+def _redelivered(message: func.QueueMessage) -> bool:
+    return (message.dequeue_count or 1) > 1

@@ -1,0 +1,297 @@
+"""The one place where parts are chosen and joined. Nothing is made before it is asked for, everything is
+made once.
+
+Imports stand inside the parts that need them: a queue worker never pays for FastAPI, a webhook never for a
+vendor's mapping.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from shared.configurations import CLOUDS, Cloud, CloudName, Configuration
+from shared.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from shared.auth.access_tokens import AccessTokens
+    from shared.notifications import Transport
+    from shared.pipeline.ingest import Ingester
+    from shared.pipeline.known_configurations import KnownConfigurations
+    from shared.pipeline.notify import Notifier
+    from shared.pipeline.poll import Poller
+    from shared.pipeline.quarantine import Quarantiner
+    from shared.pipeline.receive import Receiver
+    from shared.pipeline.tick import Ticker
+    from shared.push.transport import PushTransport
+    from shared.store.configurations import Configurations
+    from shared.store.deliveries import Deliveries
+    from shared.store.detections import Detections
+    from shared.store.feed import Feed
+    from shared.store.installations import Installations
+    from shared.store.mailbox import Mailbox
+    from shared.store.posture import Posture
+    from shared.store.quarantine import Quarantine
+    from shared.store.stores import Blobs, Queues, Secrets, Tables
+    from shared.vendors.vendor import Connection, Vendor
+
+
+def clouds_for(settings: Settings) -> Mapping[CloudName, Cloud]:
+    """Microsoft's clouds, or the simulator in their place: its address for every service, the real
+    audiences."""
+    if settings.simulator_url is None:
+        return CLOUDS
+    url = settings.simulator_url.rstrip("/")
+    places = {"authority": url, "arm": url, "endpoint_api": url, "endpoint_hosts": (urlsplit(url).netloc,)}
+    return {name: cloud.model_copy(update=places) for name, cloud in CLOUDS.items()}
+
+
+class Parts:
+    """Every part of the product, made when first asked for. Storage, secrets and clock can be handed in
+    (tests, benchmarks)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tables: Tables | None = None,
+        queues: Queues | None = None,
+        blobs: Blobs | None = None,
+        secrets: Secrets | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        handed = {"tables": tables, "queues": queues, "blobs": blobs, "secrets": secrets}
+        self.__dict__.update({name: part for name, part in handed.items() if part is not None})
+        self._lock = threading.Lock()
+        self._connections: dict[str, tuple[str, Connection]] = {}
+
+    @cached_property
+    def tables(self) -> Tables:
+        from shared.store.tables import azure_tables
+
+        return azure_tables(self.settings)
+
+    @cached_property
+    def queues(self) -> Queues:
+        from shared.store.queues import azure_queues
+
+        return azure_queues(self.settings)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        from shared.store.blobs import azure_blobs
+
+        return azure_blobs(self.settings)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        from shared.store.secrets import secrets_from
+
+        return secrets_from(self.settings)
+
+    @cached_property
+    def mailbox(self) -> Mailbox:
+        from shared.store.mailbox import Mailbox
+
+        return Mailbox(self.queues, self.blobs)
+
+    @cached_property
+    def configurations(self) -> Configurations:
+        from shared.store.configurations import Configurations
+
+        return Configurations(tables=self.tables)
+
+    @cached_property
+    def known_configurations(self) -> KnownConfigurations:
+        from shared.pipeline.known_configurations import KnownConfigurations
+
+        return KnownConfigurations(configurations=self.configurations)
+
+    @cached_property
+    def detections(self) -> Detections:
+        from shared.store.detections import Detections
+
+        return Detections(tables=self.tables, blobs=self.blobs, clock=self.clock)
+
+    @cached_property
+    def feed(self) -> Feed:
+        from shared.store.feed import Feed
+
+        return Feed(tables=self.tables, clock=self.clock)
+
+    @cached_property
+    def installations(self) -> Installations:
+        from shared.store.installations import Installations
+
+        return Installations(tables=self.tables, secrets=self.secrets)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        from shared.store.deliveries import Deliveries
+
+        return Deliveries(tables=self.tables)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        from shared.store.quarantine import Quarantine
+
+        return Quarantine(tables=self.tables, blobs=self.blobs, clock=self.clock)
+
+    @cached_property
+    def posture(self) -> Posture:
+        from shared.store.posture import Posture
+
+        return Posture(tables=self.tables, blobs=self.blobs)
+
+    @cached_property
+    def vendors(self) -> Mapping[str, Vendor]:
+        from shared.vendors.registry import VENDORS
+
+        return VENDORS
+
+    @cached_property
+    def transports(self) -> Mapping[Transport, PushTransport]:
+        from shared.push.services import transports
+
+        return transports(self.settings, self.secrets)
+
+    @cached_property
+    def clouds(self) -> Mapping[CloudName, Cloud]:
+        return clouds_for(self.settings)
+
+    def connect(self, configuration: Configuration) -> Connection:
+        """The way to a configuration's vendor; the same one, with its tokens, as long as the configuration
+        is unchanged."""
+        version = configuration.model_dump_json()
+        with self._lock:
+            known = self._connections.get(configuration.id)
+            if known is None or known[0] != version:
+                known = self._connections[configuration.id] = (version, self._connection(configuration))
+        return known[1]
+
+    def _connection(self, configuration: Configuration) -> Connection:
+        from shared.auth.sign_in import token_source
+        from shared.vendors.client import ApiClient
+        from shared.vendors.vendor import Connection
+
+        vendor, cloud = self.vendors[configuration.vendor], self.clouds[configuration.cloud]
+        ca_bundle = self.settings.ca_bundle
+        tokens = token_source(
+            configuration,
+            cloud,
+            self.secrets,
+            ca_bundle=ca_bundle,
+            identity_client_id=self.settings.identity_client_id,
+        )
+        api = ApiClient(
+            root=vendor.api_root(configuration, cloud),
+            tokens=tokens,
+            audience=vendor.audience(cloud),
+            vendor_title=vendor.title,
+            ca_bundle=ca_bundle,
+        )
+        return Connection(configuration=configuration, cloud=cloud, api=api, now=self.clock)
+
+    @cached_property
+    def ticker(self) -> Ticker:
+        from shared.pipeline.tick import Ticker
+
+        return Ticker(self.configurations, self.mailbox, self.clock)
+
+    @cached_property
+    def poller(self) -> Poller:
+        from shared.pipeline.poll import Poller
+
+        return Poller(
+            configurations=self.configurations,
+            detections=self.detections,
+            quarantine=self.quarantine,
+            mailbox=self.mailbox,
+            vendors=self.vendors,
+            connect=self.connect,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def receiver(self) -> Receiver:
+        from shared.pipeline.receive import Receiver
+
+        return Receiver(
+            configurations=self.known_configurations,
+            mailbox=self.mailbox,
+            clock=self.clock,
+            max_bytes=self.settings.webhook_max_bytes,
+        )
+
+    @cached_property
+    def ingester(self) -> Ingester:
+        from shared.pipeline.ingest import Ingester
+
+        return Ingester(
+            configurations=self.known_configurations,
+            detections=self.detections,
+            posture=self.posture,
+            quarantine=self.quarantine,
+            mailbox=self.mailbox,
+            vendors=self.vendors,
+        )
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        from shared.pipeline.notify import Notifier
+
+        return Notifier(
+            installations=self.installations,
+            deliveries=self.deliveries,
+            mailbox=self.mailbox,
+            transports=self.transports,
+        )
+
+    @cached_property
+    def quarantiner(self) -> Quarantiner:
+        from shared.pipeline.quarantine import Quarantiner
+
+        return Quarantiner(self.quarantine, self.mailbox, self.clock)
+
+    @cached_property
+    def verifier(self) -> AccessTokens:
+        from shared.auth.access_tokens import AccessTokens
+
+        return AccessTokens(
+            self.clouds[self.settings.cloud].authority,
+            self.settings.api_tenant_id,
+            self.settings.api_audience,
+            self.settings.ca_bundle,
+            self.clock,
+        )
+
+    @cached_property
+    def api(self) -> FastAPI:
+        from shared.api.app import create_app
+        from shared.api.parts import ApiParts
+
+        wanted: dict[str, Any] = {
+            name: getattr(self, name) for name in ApiParts.__dataclass_fields__ if name not in ("now",)
+        }
+        return create_app(ApiParts(**wanted, now=self.clock))
+
+
+_lock = threading.Lock()
+_parts: Parts | None = None
+
+
+def build() -> Parts:
+    """The parts of this process, from its environment; read on the first call."""
+    global _parts
+    with _lock:
+        if _parts is None:
+            _parts = Parts(read_settings())
+        return _parts

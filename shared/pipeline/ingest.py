@@ -1,0 +1,125 @@
+"""Turn a batch of raw alerts into cards, and queue the announcements that this batch owns.
+
+Webhook bodies are taken apart first: alerts become detections, posture events are kept aside as what they
+are, the rest goes to quarantine.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.configurations import Configuration
+from shared.detections import Channel, Detection, RawAlert
+from shared.errors import Unreadable
+from shared.notifications import Notification
+from shared.pipeline.known_configurations import KnownConfigurations
+from shared.pipeline.messages import Announcements, RawAlerts
+from shared.pipeline.reading import read_alert, storable
+from shared.store.detections import Detections, Recorded, Source
+from shared.store.mailbox import Mailbox
+from shared.store.posture import Posture
+from shared.store.quarantine import Kind, Quarantine
+from shared.store.stores import Queue
+from shared.vendors.vendor import Vendor, WebhookVendor
+
+_ANNOUNCEMENTS_A_MESSAGE = 100
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ingester:
+    """Ingests batches."""
+
+    configurations: KnownConfigurations
+    detections: Detections
+    posture: Posture
+    quarantine: Quarantine
+    mailbox: Mailbox
+    vendors: Mapping[str, Vendor]
+
+    def ingest(self, body: str, *, redelivered: bool) -> Recorded:
+        """Handle one message. `redelivered`: it was delivered before, and may have been interrupted
+        anywhere. Raises Unreadable for what is not a message of ours, TryLater when storage is away: then
+        it comes again, and in the end goes to the poison queue."""
+        try:
+            message = RawAlerts.model_validate_json(self.mailbox.open(body))
+        except Unreadable:
+            if redelivered:  # its content is deleted only after the work is done
+                _log.info("a redelivered batch was finished before")
+                return Recorded()
+            raise
+        configuration = self.configurations.get(message.configuration_id)
+        if configuration is None:
+            self._set_aside(message)
+            self.mailbox.discard(body)
+            return Recorded()
+        entries = [e for raw in message.alerts for e in self._entries(configuration, message, raw)]
+        source = Source(configuration, message.channel, message.batch, resume=redelivered or message.resume)
+        recorded = self.detections.record(source, entries) if entries else Recorded()
+        self._announce(configuration, recorded)
+        self.mailbox.discard(body)
+        return recorded
+
+    def _entries(
+        self, configuration: Configuration, message: RawAlerts, raw: RawAlert
+    ) -> list[tuple[Detection, RawAlert]]:
+        vendor = self.vendors[configuration.vendor]
+        bodies = [raw.body]
+        if message.channel is Channel.webhook:
+            bodies = self._take_apart(configuration, raw, vendor)
+        entries = []
+        for body in bodies:
+            try:
+                entries.append((read_alert(vendor, body, message.channel), raw))
+            except Unreadable as error:
+                self.quarantine.put(Kind.alert, _bytes(body), reason=str(error), source=configuration.id)
+        return entries
+
+    def _take_apart(self, configuration: Configuration, raw: RawAlert, vendor: Vendor) -> list[Any]:
+        """The alerts in a webhook body; everything else in it is kept where it belongs."""
+        if not isinstance(vendor, WebhookVendor):
+            self.quarantine.put(
+                Kind.event, _bytes(raw.body), reason="This vendor has no webhook.", source=configuration.id
+            )
+            return []
+        alerts = []
+        body = storable(json.loads(raw.body) if isinstance(raw.body, str) else raw.body)
+        for item in vendor.read_webhook(body):
+            if item.kind == "alert":
+                alerts.append(item.body)
+            elif item.kind == "unknown":
+                reason = "The webhook brought JSON that is no known kind of event."
+                self.quarantine.put(Kind.event, _bytes(item.body), reason=reason, source=configuration.id)
+            else:
+                self.posture.keep(
+                    configuration.id,
+                    kind=item.kind,
+                    id=item.id,
+                    name=item.name,
+                    action=item.action,
+                    body=item.body,
+                    received=raw.received,
+                )
+        return alerts
+
+    def _announce(self, configuration: Configuration, recorded: Recorded) -> None:
+        said = [Notification.of(card, source=configuration.display_name) for card in recorded.owned]
+        for start in range(0, len(said), _ANNOUNCEMENTS_A_MESSAGE):
+            chunk = tuple(said[start : start + _ANNOUNCEMENTS_A_MESSAGE])
+            self.mailbox.send(Queue.notifications, Announcements(notifications=chunk))
+
+    def _set_aside(self, message: RawAlerts) -> None:
+        self.quarantine.put(
+            Kind.message,
+            message.model_dump_json().encode(),
+            reason="Its configuration was removed before these alerts were stored.",
+            source=Queue.raw_alerts,
+        )
+
+
+def _bytes(body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")

@@ -1,0 +1,107 @@
+"""Say it: each notification once to each installation. A delivery is claimed, sent, and its outcome noted,
+in that order."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+from shared.errors import Unreadable
+from shared.notifications import Installation, Notification, Outcome, Transport
+from shared.pipeline.messages import Announcements
+from shared.push.transport import Delivery, PushTransport
+from shared.store.deliveries import Deliveries
+from shared.store.installations import Installations
+from shared.store.mailbox import Mailbox
+from shared.store.stores import Queue
+
+_ATTEMPTS = 10
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Notifier:
+    """Delivers announcements. `senders` is how many pushes are under way at once."""
+
+    installations: Installations
+    deliveries: Deliveries
+    mailbox: Mailbox
+    transports: Mapping[Transport, PushTransport]
+    senders: int = 8
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        # One pool for good: each thread keeps its connections to the push services.
+        return ThreadPoolExecutor(self.senders, thread_name_prefix="push")
+
+    def notify(self, body: str, *, redelivered: bool) -> Counter[Outcome]:
+        """Handle one message; gives how many deliveries ended how. What must wait is queued again for the
+        installation that waits."""
+        try:
+            message = Announcements.model_validate_json(self.mailbox.open(body))
+        except Unreadable:
+            if redelivered:
+                return Counter()
+            raise
+        outcomes: Counter[Outcome] = Counter()
+        for installation in self._concerned(message):
+            outcomes += self._deliver(message, installation)
+        self.mailbox.discard(body)
+        return outcomes
+
+    def _concerned(self, message: Announcements) -> list[Installation]:
+        known = self.installations.recent()
+        return [i for i in known if message.only is None or i.id in message.only]
+
+    def _deliver(self, message: Announcements, installation: Installation) -> Counter[Outcome]:
+        by_id = {n.id: n for n in message.notifications}
+        mine = self.deliveries.claim(installation.id, by_id, by=message.batch)
+        wanted = [n for n in message.notifications if n.id in mine]
+        results = list(self._pool.map(lambda n: self._send(message, installation, n), wanted))
+        waiting = [(n, d) for n, d in zip(wanted, results, strict=True) if d.outcome is Outcome.later]
+        if waiting:
+            self._queue_again(message, installation, waiting)
+        if any(d.outcome is Outcome.gone for d in results):
+            _log.info("installation %s is gone and is forgotten", installation.id)
+            self.installations.remove(installation.id)
+        return Counter(d.outcome for d in results)
+
+    def _send(
+        self, message: Announcements, installation: Installation, notification: Notification
+    ) -> Delivery:
+        transport = self.transports.get(installation.transport)
+        if transport is None:
+            delivery = Delivery(Outcome.our_fault, f"Push by {installation.transport} is not set up.")
+        else:
+            delivery = transport.send(notification, installation)
+        if delivery.outcome is Outcome.later and message.attempt + 1 >= _ATTEMPTS:
+            delivery = Delivery(Outcome.our_fault, f"Given up after {_ATTEMPTS} attempts. {delivery.reason}")
+        if delivery.outcome is Outcome.our_fault:
+            _log.error(
+                "push %s to installation %s failed: %s", notification.id, installation.id, delivery.reason
+            )
+        if delivery.outcome is not Outcome.later:
+            self.deliveries.note(
+                installation.id, notification.id, delivery.outcome, by=message.batch, reason=delivery.reason
+            )
+        return delivery
+
+    def _queue_again(
+        self, message: Announcements, installation: Installation, waiting: list[tuple[Notification, Delivery]]
+    ) -> None:
+        """The same batch again, later, for what this installation is still owed: the claims stay its own."""
+        asked = max((d.retry_after or 0) for _, d in waiting)
+        delay = timedelta(seconds=max(asked, min(5 * 2**message.attempt, 1800)))
+        again = message.model_copy(
+            update={
+                "notifications": tuple(n for n, _ in waiting),
+                "only": (installation.id,),
+                "attempt": message.attempt + 1,
+            }
+        )
+        self.mailbox.send(Queue.notifications, again, delay)

@@ -1,0 +1,202 @@
+"""Read one configuration from its cursor to the present and queue what is new or changed.
+
+For each page: compare with the stored identities, queue, and only then store the page's cursor. Trouble
+ends in the configuration's health, in words, and in the time of its next poll; it never stops another
+configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.configurations import Configuration, PollState
+from shared.detections import Channel, RawAlert, instant_of
+from shared.errors import Conflict, OperatorMustAct, PocketSOCError, TryLater, Unreadable
+from shared.pipeline.messages import PollDue, RawAlerts
+from shared.pipeline.reading import read_alert, storable
+from shared.pipeline.tick import TICKET_LIFE
+from shared.store.configurations import Configurations
+from shared.store.detections import Detections
+from shared.store.mailbox import Mailbox
+from shared.store.quarantine import Kind, Quarantine
+from shared.store.stores import Queue
+from shared.vendors.vendor import Connection, Page, Vendor
+
+_BUDGET = timedelta(minutes=4)
+_SLOWEST = timedelta(minutes=15)
+_ALERTS_A_MESSAGE = 250
+_log = logging.getLogger(__name__)
+
+
+class SupersededError(Exception):
+    """The configuration was removed or another poll has taken over: stop without a word."""
+
+
+@dataclass(frozen=True)
+class Poller:
+    """Polls. `connect` joins a configuration with its way to the vendor."""
+
+    configurations: Configurations
+    detections: Detections
+    quarantine: Quarantine
+    mailbox: Mailbox
+    vendors: Mapping[str, Vendor]
+    connect: Callable[[Configuration], Connection]
+    clock: Callable[[], datetime]
+
+    def poll(self, due: PollDue) -> None:
+        """Do what the message says. Raises only when our own storage fails; then the message comes again."""
+        configured = self.configurations.get(due.configuration_id)
+        if (
+            configured is None
+            or not configured.configuration.enabled
+            or configured.state.ticket != due.ticket
+        ):
+            return
+        started = self.clock()
+        begun = {
+            "last_attempt": instant_of(started),
+            "walk_started": configured.state.walk_started or instant_of(started),
+        }
+        state = configured.state.model_copy(update=begun)
+        try:
+            self._walk(configured.configuration, state, started)
+        except SupersededError:
+            _log.info("poll of %s: another one has taken over", due.configuration_id)
+
+    def _walk(self, configuration: Configuration, state: PollState, started: datetime) -> None:
+        vendor = self.vendors[configuration.vendor]
+        pages = self._pages(vendor, configuration, state)
+        while True:
+            try:
+                page = next(pages, None)
+            except (TryLater, OperatorMustAct, Unreadable) as error:
+                self._fail(configuration, state, error)
+                return
+            if page is None:
+                return
+            queued = self._queue(vendor, configuration, page)
+            state = state.model_copy(
+                update={
+                    "cursor": page.cursor,
+                    "alerts_read": state.alerts_read + len(page.alerts),
+                    "alerts_queued": state.alerts_queued + queued,
+                }
+            )
+            if page.done:
+                self._succeed(configuration, state, started)
+                return
+            state = self._save(
+                state.model_copy(update={"ticket_until": instant_of(self.clock() + TICKET_LIFE)}),
+                ticket=state.ticket or "",
+            )
+            if self.clock() - started > _BUDGET:
+                self.mailbox.send(
+                    Queue.polls, PollDue(configuration_id=configuration.id, ticket=state.ticket or "")
+                )
+                return
+
+    def _pages(self, vendor: Vendor, configuration: Configuration, state: PollState) -> Iterator[Page]:
+        yield from vendor.fetch(self.connect(configuration), state.cursor)
+
+    def _queue(self, vendor: Vendor, configuration: Configuration, page: Page) -> int:
+        """Queue the page's new and changed alerts; quarantine what cannot be read. Gives how many were
+        queued."""
+        received = instant_of(self.clock())
+        prints: list[tuple[Any, str, str]] = []
+        for raw in map(storable, page.alerts):
+            try:
+                detection = read_alert(vendor, raw, Channel.poll)
+            except Unreadable as error:
+                self.quarantine.put(Kind.alert, _json(raw), reason=str(error), source=configuration.id)
+                continue
+            prints.append((raw, detection.native_id, detection.fingerprint))
+        worth = self._worth(configuration, prints, received)
+        for start in range(0, len(worth), _ALERTS_A_MESSAGE):
+            alerts = tuple(worth[start : start + _ALERTS_A_MESSAGE])
+            self.mailbox.send(
+                Queue.raw_alerts,
+                RawAlerts(configuration_id=configuration.id, channel=Channel.poll, alerts=alerts),
+            )
+        return len(worth)
+
+    def _worth(
+        self, configuration: Configuration, prints: Sequence[tuple[Any, str, str]], received: str
+    ) -> list[RawAlert]:
+        known = self.detections.known(configuration.scope, [native_id for _, native_id, _ in prints])
+        source = f"{configuration.id}:{Channel.poll}"
+        return [
+            RawAlert(body=raw, received=received, known_new=native_id not in known)
+            for raw, native_id, fingerprint in prints
+            if native_id not in known or known[native_id].seen.get(source) != fingerprint
+        ]
+
+    def _succeed(self, configuration: Configuration, state: PollState, started: datetime) -> None:
+        self._save(
+            state.model_copy(
+                update={
+                    "last_success": instant_of(self.clock()),
+                    "read_until": state.walk_started,
+                    "walk_started": None,
+                    "last_error": None,
+                    "failing_since": None,
+                    "failures": 0,
+                    "ticket": None,
+                    "ticket_until": None,
+                    "next_due": instant_of(started + timedelta(seconds=configuration.poll_interval)),
+                }
+            ),
+            ticket=state.ticket or "",
+        )
+
+    def _fail(self, configuration: Configuration, state: PollState, error: PocketSOCError) -> None:
+        now = self.clock()
+        wait = _wait(configuration, state.failures, error)
+        _log.warning("poll of %s failed, next in %d s: %s", configuration.id, wait.total_seconds(), error)
+        self._save(
+            state.model_copy(
+                update={
+                    "last_error": str(error)[:2000],
+                    "failing_since": state.failing_since or instant_of(now),
+                    "failures": state.failures + 1,
+                    "ticket": None,
+                    "ticket_until": None,
+                    "next_due": instant_of(now + wait),
+                }
+            ),
+            ticket=state.ticket or "",
+        )
+
+    def _save(self, state: PollState, *, ticket: str) -> PollState:
+        """Store the state while the ticket is the configuration's; gives it back, ready to be stored again
+        when the poll goes on."""
+        for _ in range(5):
+            try:
+                self.configurations.save_state(state)
+                return state if state.ticket is None else self._reread(state, ticket)
+            except Conflict:
+                state = self._reread(state, ticket)
+        raise TryLater("The poll state kept being changed by others; it is tried again.")
+
+    def _reread(self, state: PollState, ticket: str) -> PollState:
+        current = self.configurations.get(state.configuration_id)
+        if current is None or current.state.ticket != ticket:
+            raise SupersededError
+        return state.model_copy(update={"etag": current.state.etag})
+
+
+def _wait(configuration: Configuration, failures: int, error: PocketSOCError) -> timedelta:
+    """How long until the next try: what the vendor asked for, else longer with each failure."""
+    asked = error.retry_after if isinstance(error, TryLater) else None
+    if asked is not None:
+        return timedelta(seconds=max(asked, 1))
+    return min(timedelta(seconds=configuration.poll_interval * 2.0 ** min(failures, 5)), _SLOWEST)
+
+
+def _json(raw: Any) -> bytes:
+    return json.dumps(raw, ensure_ascii=False).encode()
