@@ -102,7 +102,7 @@ class Azurite:
         ports: tuple[int, int, int] = (0, 0, 0),
         accounts: int = 0,
     ) -> None:
-        self._folder, self._node, self._data, self._wanted = folder, node, data, ports
+        self.folder, self._node, self._data, self._wanted = folder, node, data, ports
         self._keys = {_ACCOUNT: _KEY} | {
             f"account{n}": base64.b64encode(b"%032d" % n).decode() for n in range(accounts)
         }
@@ -177,7 +177,7 @@ class Azurite:
             )
         ]
         flags = ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
-        return [str(self._node), str(_script(self._folder)), *flags, *where, *ports]
+        return [str(self._node), str(_script(self.folder)), *flags, *where, *ports]
 
     def alive(self) -> bool:
         """Whether the process that `start` made is running."""

@@ -34,12 +34,11 @@ def filter_text(span: Span, where: Sequence[Where] = ()) -> str:
     count = len(parts)
     for condition in where:
         check_column(condition.column)
-        either = [_comparisons(condition, value) for value in condition.values]
-        if not either:
+        any_of = [comparison for value in condition.values for comparison in _comparisons(condition, value)]
+        if not any_of:
             raise ValueError(f"the condition on {condition.column!r} names no value")
-        count += sum(map(len, either))
-        any_of = " or ".join(c for group in either for c in group)
-        parts.append(f"({any_of})" if " or " in any_of else any_of)
+        parts.append(any_of[0] if len(any_of) == 1 else f"({' or '.join(any_of)})")
+        count += len(any_of)
     if count > COMPARISONS:
         raise ValueError(f"a filter holds at most {COMPARISONS} comparisons, not {count}")
     return " and ".join(parts)
