@@ -1,4 +1,5 @@
-"""A vendor configuration: one configured connection, how far it has been read, and how it is doing. Pure values."""
+"""A vendor configuration: one configured connection, how far it has been read, and how it is doing. Pure
+values."""
 
 from __future__ import annotations
 
@@ -20,10 +21,12 @@ class CloudName(StrEnum):
 
 
 class Cloud(BaseModel):
-    """Where a cloud's services live. Addresses are https origins without a trailing slash; audiences are what tokens are asked for.
+    """Where a cloud's services live. Addresses are https origins without a trailing slash; audiences are
+    what tokens are asked for.
 
-    `extra_hosts` are further hosts on which the Endpoint API is served in this cloud (geographic and older names).
-    Source: Microsoft's "Defender for Endpoint for US Government customers" and "National clouds" pages.
+    `extra_hosts` are further hosts on which the Endpoint API is served in this cloud (geographic and older
+    names). Source: Microsoft's "Defender for Endpoint for US Government customers" and "National clouds"
+    pages.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,7 +51,9 @@ _COMMERCIAL_ENDPOINT_HOSTS = (
 )
 
 
-def _us_government(name: CloudName, *, endpoint: str, portal: str, authority: str, arm: str, azure_portal: str) -> Cloud:
+def _us_government(
+    name: CloudName, *, endpoint: str, portal: str, authority: str, arm: str, azure_portal: str
+) -> Cloud:
     return Cloud(
         name=name,
         authority=authority,
@@ -109,8 +114,9 @@ class AuthType(StrEnum):
 
 
 class Configuration(BaseModel):
-    """One configured connection. Holds the *reference* of its secret, never the secret. `options` are the vendor's own fields
-    (validated by the vendor's `Fields`). `etag` is the stored version, empty until stored."""
+    """One configured connection. Holds the *reference* of its secret, never the secret. `options` are the
+    vendor's own fields (validated by the vendor's `Fields`). `etag` is the stored version, empty until
+    stored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -133,15 +139,19 @@ class Configuration(BaseModel):
 
     @property
     def scope(self) -> str:
-        """Within which native ids are unique: vendor and tenant. A tenant is the same whoever configured it."""
+        """Within which native ids are unique: vendor and tenant. A tenant is the same whoever configured
+        it."""
         return f"{self.vendor}|{(self.tenant_id or 'home').lower()}"
 
 
 class PollState(BaseModel):
-    """How far a configuration has been read, and how it is doing. Written by the tick and the poller, under ETag.
+    """How far a configuration has been read, and how it is doing. Written by the tick and the poller, under
+    ETag.
 
-    `cursor` belongs to the vendor: JSON that only its `fetch` understands, with the vendor's own time text in it.
-    `read_until`: everything the vendor had at that time has been queued. `ticket` names the poll that is queued or running.
+    `cursor` belongs to the vendor: JSON that only its `fetch` understands, with the vendor's own time text
+    in it. `read_until`: everything the vendor had at that time has been queued. `ticket` names the poll
+    that is queued or running, good until `ticket_until`; a walk begun at `walk_started` may take several
+    polls.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -151,6 +161,7 @@ class PollState(BaseModel):
     next_due: Instant | None = None
     ticket: str | None = None
     ticket_until: Instant | None = None
+    walk_started: Instant | None = None
     last_attempt: Instant | None = None
     last_success: Instant | None = None
     read_until: Instant | None = None

@@ -1,7 +1,8 @@
 """What a vendor's alert says once it is normalised, and how several views of it become one card. Pure values.
 
-Times are `Instant`s: text such as `2026-11-20T10:15:30.1234567Z`, always UTC, always seven fractional digits, so that they
-compare as text exactly as precisely as the vendor wrote them (Python's datetime keeps only six digits).
+Times are `Instant`s: text such as `2026-11-20T10:15:30.1234567Z`, always UTC, always seven fractional
+digits, so that they compare as text exactly as precisely as the vendor wrote them (Python's datetime keeps
+only six digits).
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Instant = str
 
-_INSTANT = re.compile(r"^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?)?\s*(Z|[+-]\d\d:?\d\d)?$", re.IGNORECASE)
+_INSTANT = re.compile(
+    r"^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?)?\s*(Z|[+-]\d\d:?\d\d)?$", re.IGNORECASE
+)
 
 
 def instant(value: object) -> Instant | None:
-    """Normalise a vendor's time (0-7 or more fractional digits, `Z`, an offset or none = UTC); None if it is no time."""
+    """Normalise a vendor's time (0-7 or more fractional digits, `Z`, an offset or none = UTC); None if it
+    is no time."""
     match = _INSTANT.match(value.strip()) if isinstance(value, str) else None
     if match is None:
         return None
@@ -34,12 +38,12 @@ def instant(value: object) -> Instant | None:
         moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{(fraction or '')[:7]:0<7}Z"
+    return f"{moment.isoformat()[:19]}.{(fraction or '')[:7]:0<7}Z"
 
 
 def instant_of(moment: datetime) -> Instant:
     """An aware datetime as an Instant."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"
+    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:26]}0Z"
 
 
 def moment_of(when: Instant) -> datetime:
@@ -96,7 +100,8 @@ class AssetKind(StrEnum):
 
 
 class Asset(_Value):
-    """The machine, user, mailbox or cloud resource concerned. `id` is the vendor's own (machine id, UPN or SID, ARM id)."""
+    """The machine, user, mailbox or cloud resource concerned. `id` is the vendor's own (machine id, UPN or
+    SID, ARM id)."""
 
     kind: AssetKind
     name: str
@@ -105,8 +110,9 @@ class Asset(_Value):
 
 
 class Evidence(_Value):
-    """One entity that belongs to the alert. `kind` is lower case (`process`, `file`, `user`, `ip`, `url`, `registry`, ... or the
-    vendor's own word, kept); `summary` is one readable line; `details` keeps every field the vendor filled."""
+    """One entity that belongs to the alert. `kind` is lower case (`process`, `file`, `user`, `ip`, `url`,
+    `registry`, ... or the vendor's own word, kept); `summary` is one readable line; `details` keeps every
+    field the vendor filled."""
 
     kind: str
     summary: str
@@ -122,11 +128,12 @@ class Comment(_Value):
 
 
 class Detection(_Value):
-    """One vendor alert, normalised. Built only by a vendor's `to_detection`; every field but the first two may be missing.
+    """One vendor alert, normalised. Built only by a vendor's `to_detection`; every field but the first two
+    may be missing.
 
-    `updated` is when the vendor says this view was made; None if it does not say, and then the time of reading counts.
-    `vendor_severity` and `vendor_status` keep the vendor's own words, so that an unknown value survives.
-    `properties` keeps what has no field of its own.
+    `updated` is when the vendor says this view was made; None if it does not say, and then the time of
+    reading counts. `vendor_severity` and `vendor_status` keep the vendor's own words, so that an unknown
+    value survives. `properties` keeps what has no field of its own.
     """
 
     native_id: str = Field(min_length=1)
@@ -174,8 +181,9 @@ class Channel(StrEnum):
 
 
 class RawAlert(_Value):
-    """The vendor's JSON, untouched, with the time we received it. `known_new`: the poller found no trace of its id, so that the
-    store may try the insert first (a hint only; a wrong one costs a read, never a duplicate)."""
+    """The vendor's JSON, untouched, with the time we received it. `known_new`: the poller found no trace of
+    its id, so that the store may try the insert first (a hint only; a wrong one costs a read, never a
+    duplicate)."""
 
     body: Any
     received: Instant
@@ -183,7 +191,8 @@ class RawAlert(_Value):
 
 
 class Sighting(_Value):
-    """One source's view of a detection. `observed` orders the views: the vendor's `updated`, else when we received it."""
+    """One source's view of a detection. `observed` orders the views: the vendor's `updated`, else when we
+    received it."""
 
     configuration_id: str
     vendor: str
@@ -209,8 +218,8 @@ class Sighting(_Value):
 
 
 class Announced(_Value):
-    """What has been said about a detection so far. `number` counts the announcements; `by` is the batch that owns making the
-    newest one: only that batch, when it is delivered again after a crash, repeats it."""
+    """What has been said about a detection so far. `number` counts the announcements; `by` is the batch
+    that owns making the newest one: only that batch, when it is delivered again after a crash, repeats it."""
 
     number: int
     reason: str
@@ -219,7 +228,8 @@ class Announced(_Value):
 
 
 class Card(_Value):
-    """What is stored and shown: one detection with its sightings. `id` is the key of its row and never changes."""
+    """What is stored and shown: one detection with its sightings. `id` is the key of its row and never
+    changes."""
 
     id: str
     vendor: str
@@ -230,17 +240,20 @@ class Card(_Value):
     changed: Instant
 
     def with_sighting(self, seen: Sighting, detection: Detection, now: Instant) -> Card:
-        """This card after one more view of it; returns self when that view is older than or equal to what is known of its source.
+        """This card after one more view of it; returns self when that view is older than or equal to what
+        is known of its source.
 
-        The newest view (over all sources) gives the content, so that an older copy never undoes a newer status and the order
-        of arrival does not matter.
+        The newest view (over all sources) gives the content, so that an older copy never undoes a newer
+        status and the order of arrival does not matter.
         """
         known = {s.key: s for s in self.sightings}
         before = known.get(seen.key)
         if before is not None and (before.age > seen.age or before.fingerprint == seen.fingerprint):
             return self
         newest = max((s for s in self.sightings), key=lambda s: (*s.age, s.key))
-        known[seen.key] = seen if before is None else seen.model_copy(update={"first_seen": before.first_seen})
+        known[seen.key] = (
+            seen if before is None else seen.model_copy(update={"first_seen": before.first_seen})
+        )
         wins = seen.key == newest.key or (*seen.age, seen.key) > (*newest.age, newest.key)
         return self.model_copy(
             update={

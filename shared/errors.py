@@ -17,8 +17,9 @@
     ├── Unreadable              an answer or alert that cannot be understood: quarantine it, go on
     └── RegistrationGone        the phone or browser is no longer there: forget the registration
 
-The text of an error is written for the operator: what is wrong and what to do. It never holds a token, a secret, a body
-or a full address, because it is logged, stored as a configuration's health and shown in the portal.
+The text of an error is written for the operator: what is wrong and what to do. It never holds a token, a
+secret, a body or a full address, because it is logged, stored as a configuration's health and shown in the
+portal.
 """
 
 from __future__ import annotations

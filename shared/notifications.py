@@ -1,4 +1,5 @@
-"""What is worth saying about a detection, to whom, and how little of it may leave the house. Pure values and rules."""
+"""What is worth saying about a detection, to whom, and how little of it may leave the house. Pure values
+and rules."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ class _Value(BaseModel):
 
 
 class Notification(_Value):
-    """One thing to say about a detection. `id` is the same for everybody who would say the same thing, so that it is said once."""
+    """One thing to say about a detection. `id` is the same for everybody who would say the same thing, so
+    that it is said once."""
 
     id: str
     detection_id: str
@@ -87,8 +89,8 @@ class Transport(StrEnum):
 
 
 class Installation(_Value):
-    """The app on one phone or browser. `registration` is what its push service needs (Web Push: `endpoint`, `keys.p256dh`,
-    `keys.auth`; APNs: `token`, optional `topic`); it is stored sealed and never shown."""
+    """The app on one phone or browser. `registration` is what its push service needs (Web Push: `endpoint`,
+    `keys.p256dh`, `keys.auth`; APNs: `token`, optional `topic`); it is stored sealed and never shown."""
 
     id: str
     owner: str

@@ -9,7 +9,8 @@ class TokenSource(Protocol):
     """Access tokens of one configuration. Thread-safe; caches until shortly before expiry."""
 
     def token(self, audience: str, *, refresh: bool = False) -> str:
-        """An access token for the resource `audience` (without `/.default`). `refresh` throws away what is cached, after a 401.
+        """An access token for the resource `audience` (without `/.default`). `refresh` throws away what is
+        cached, after a 401.
 
         Raises SignInFailed with what to do, TryLater when the sign-in service is busy or away.
         """

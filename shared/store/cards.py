@@ -1,4 +1,5 @@
-"""A card as a table row: list columns for the feed, the whole as a compressed document, in a blob when it is large."""
+"""A card as a table row: list columns for the feed, the whole as a compressed document, in a blob when it
+is large."""
 
 from __future__ import annotations
 
@@ -14,13 +15,24 @@ from shared.store.stores import Blobs, Container, Row, Value
 
 _INLINE = 60 * 1024
 LIST_COLUMNS = (
-    "vendor", "vendors", "configurations", "title", "severity", "status", "asset", "created", "changed", "first_seen", "sightings",
-)  # fmt: skip
+    "vendor",
+    "vendors",
+    "configurations",
+    "title",
+    "severity",
+    "status",
+    "asset",
+    "created",
+    "changed",
+    "first_seen",
+    "sightings",
+)
 
 
 @dataclass(frozen=True)
 class CardSummary:
-    """What a list shows of a card. Times are Instants; `vendors` and `configuration_ids` are of all its sightings."""
+    """What a list shows of a card. Times are Instants; `vendors` and `configuration_ids` are of all its
+    sightings."""
 
     id: str
     vendor: str
@@ -37,7 +49,8 @@ class CardSummary:
 
 
 def card_row(card: Card, blobs: Blobs, etag: str = "") -> Row:
-    """The row of a card. A document over 60 KiB is written to a blob first, under a name made of its content."""
+    """The row of a card. A document over 60 KiB is written to a blob first, under a name made of its
+    content."""
     document = zlib.compress(card.model_dump_json().encode(), 1)
     values: dict[str, Value] = {
         "vendor": card.vendor,

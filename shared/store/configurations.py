@@ -57,8 +57,8 @@ class Configurations:
         return _configured(list(self._tables.scan(Table.configurations, Span.within(key_safe(id))).rows))
 
     def save(self, configuration: Configuration) -> Configuration:
-        """Store a new configuration (no etag) or a changed one; gives it back with its new etag. Raises Conflict when it exists already or
-        has changed since it was read."""
+        """Store a new configuration (no etag) or a changed one; gives it back with its new etag. Raises
+        Conflict when it exists already or has changed since it was read."""
         row = self._row(
             configuration.id,
             _CONFIGURATION,
@@ -77,7 +77,8 @@ class Configurations:
         )
 
     def save_state(self, state: PollState) -> None:
-        """Store a poll state as it was read and changed. Raises Conflict when somebody else has written it since."""
+        """Store a poll state as it was read and changed. Raises Conflict when somebody else has written it
+        since."""
         row = self._row(state.configuration_id, _STATE, state.model_dump_json(exclude={"etag"}), state.etag)
         self._tables.write(Table.configurations, [Replace(row) if state.etag else Insert(row)])
 

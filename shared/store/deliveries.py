@@ -1,4 +1,5 @@
-"""Who sends which notification to which installation, so that each is sent once. The message that claimed a delivery owns sending it."""
+"""Who sends which notification to which installation, so that each is sent once. The message that claimed a
+delivery owns sending it."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ class Deliveries:
         self._tables = tables
 
     def claim(self, installation_id: str, notification_ids: Iterable[str], *, by: str) -> set[str]:
-        """Those that the batch `by` must send: not claimed before, or claimed by itself with no outcome noted. One storage call when none
-        was claimed before."""
+        """Those that the batch `by` must send: not claimed before, or claimed by itself with no outcome
+        noted. One storage call when none was claimed before."""
         wanted = {key_safe(n): n for n in notification_ids}
         mine: set[str] = set()
         for batch in transactions(

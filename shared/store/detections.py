@@ -1,8 +1,10 @@
-"""The one place that makes every at-least-once hop exact: `record` stores each alert once and says which announcements this batch owns.
+"""The one place that makes every at-least-once hop exact: `record` stores each alert once and says which
+announcements this batch owns.
 
-The steps and why a crash between any two of them heals are told in docs/architecture.md. In short: the identity is inserted if absent and
-names the card; the card is inserted or merged under its ETag and says which batch owns announcing it; a batch that is delivered again
-(`resume`) trusts no fingerprint but looks at the cards.
+The steps and why a crash between any two of them heals are told in docs/architecture.md. In short: the
+identity is inserted if absent and names the card; the card is inserted or merged under its ETag and says
+which batch owns announcing it; a batch that is delivered again (`resume`) trusts no fingerprint but looks
+at the cards.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class Source:
-    """Where a batch of alerts comes from: one configuration through one channel, under the batch's name. `resume`: this batch was delivered
-    before and may have been interrupted anywhere."""
+    """Where a batch of alerts comes from: one configuration through one channel, under the batch's name.
+    `resume`: this batch was delivered before and may have been interrupted anywhere."""
 
     configuration: Configuration
     channel: Channel
@@ -67,7 +69,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What `record` did. `owned` are the cards whose newest announcement this batch must make; counts are of alerts."""
+    """What `record` did. `owned` are the cards whose newest announcement this batch must make; counts are
+    of alerts."""
 
     owned: tuple[Card, ...] = ()
     new: int = 0
@@ -97,7 +100,8 @@ class Detections:
         self._identities = Identities(tables)
 
     def known(self, scope: str, native_ids: Iterable[str]) -> dict[str, Identity]:
-        """The identities among the native ids that are known; about one storage call for a page of neighbours."""
+        """The identities among the native ids that are known; about one storage call for a page of
+        neighbours."""
         return self._identities.known(scope, native_ids)
 
     def get(self, card_id: str) -> Card | None:
@@ -106,8 +110,9 @@ class Detections:
         return card_of(row, self._blobs) if row else None
 
     def record(self, source: Source, entries: Sequence[Entry]) -> Recorded:
-        """Store alerts, each exactly once however often and in whatever order they come. Raises TryLater when storage is away or other
-        writers keep winning; what was stored by then is found again when the batch is delivered again."""
+        """Store alerts, each exactly once however often and in whatever order they come. Raises TryLater
+        when storage is away or other writers keep winning; what was stored by then is found again when the
+        batch is delivered again."""
         first = dict((d.native_id, (d, raw)) for d, raw in reversed(entries))
         again = [e for e in entries if first[e[0].native_id] is not e]
         identities, claimed = self._claim(source, list(first.values()))
@@ -168,7 +173,8 @@ class Detections:
         )
 
     def _insert_cards(self, source: Source, claimed: list[tuple[Identity, Entry]]) -> Recorded:
-        """Write the cards of identities this batch has claimed, a hundred a call; where somebody was faster, one by one."""
+        """Write the cards of identities this batch has claimed, a hundred a call; where somebody was
+        faster, one by one."""
         now = instant_of(self._clock())
         cards = {i.card_id: (self._new_card(source, i, e, now), i, e) for i, e in claimed}
         recorded = Recorded()
@@ -188,7 +194,8 @@ class Detections:
         return recorded
 
     def _look_again(self, source: Source, identity: Identity, entry: Entry) -> Recorded:
-        """An alert whose identity is known: nothing to do if this source has said exactly this, unless this batch was interrupted."""
+        """An alert whose identity is known: nothing to do if this source has said exactly this, unless this
+        batch was interrupted."""
         same = identity.seen.get(source.key) == entry[0].fingerprint
         if same and not source.resume and identity.by != source.batch:
             return Recorded(unchanged=1)

@@ -1,7 +1,9 @@
-"""The feed, newest first, and delta sync: what changed since a phone last asked. Reads list columns only; every scan is bounded.
+"""The feed, newest first, and delta sync: what changed since a phone last asked. Reads list columns only;
+every scan is bounded.
 
-The first page is one storage call. Filters that the service cannot evaluate (vendor, configuration, text) are applied to what a bounded number of
-calls returns; when matches are rare a page may hold few cards, or none, and still have a cursor.
+The first page is one storage call. Filters that the service cannot evaluate (vendor, configuration, text)
+are applied to what a bounded number of calls returns; when matches are rare a page may hold few cards, or
+none, and still have a cursor.
 """
 
 from __future__ import annotations
@@ -66,7 +68,8 @@ class FeedPage:
 
 @dataclass(frozen=True)
 class ChangedPage:
-    """Cards by time of change, oldest first; ask again with `next_since`, at once if `more`. A card may come again unchanged."""
+    """Cards by time of change, oldest first; ask again with `next_since`, at once if `more`. A card may
+    come again unchanged."""
 
     cards: tuple[CardSummary, ...]
     next_since: Instant
@@ -81,7 +84,8 @@ class Feed:
         self._clock = clock
 
     def page(self, query: FeedQuery, *, limit: int = 50, cursor: str | None = None) -> FeedPage:
-        """At most `limit` cards (1-200) after the cursor. Raises BadRequest for a cursor that is not one of ours."""
+        """At most `limit` cards (1-200) after the cursor. Raises BadRequest for a cursor that is not one of
+        ours."""
         last = _decoded(cursor)
         spans = cards_between(query.created_to, query.created_from, after=last)
         cards: list[CardSummary] = []
@@ -97,7 +101,8 @@ class Feed:
         return FeedPage(tuple(cards), None)
 
     def _rows(self, spans: list[Span], where: list[Where], size: int) -> Iterator[tuple[Row | None, bool]]:
-        """Rows of the spans with "this is the very last"; (None, False) when the calls allowed for one page are used up."""
+        """Rows of the spans with "this is the very last"; (None, False) when the calls allowed for one page
+        are used up."""
         token: str | None = None
         for call in range(_CALLS):
             page = self._tables.scan(
@@ -115,7 +120,8 @@ class Feed:
                 yield None, False
 
     def changed(self, since: Instant, *, limit: int = 200) -> ChangedPage:
-        """What is new or different since then. Raises BadRequest for a time further back than delta sync serves."""
+        """What is new or different since then. Raises BadRequest for a time further back than delta sync
+        serves."""
         now = instant_of(self._clock())
         if since < earlier(now, _DELTA_REACH):
             raise BadRequest("changed_since is more than 30 days back; read the feed from the start instead.")

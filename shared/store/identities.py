@@ -1,6 +1,7 @@
 """The dedupe gate: which card an alert's native id belongs to, and what each source last said of it.
 
-Polls read whole feeds again and again; `known` answers for a page of ids with about one storage call for a thousand neighbours.
+Polls read whole feeds again and again; `known` answers for a page of ids with about one storage call for a
+thousand neighbours.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _WORTH_SCANNING = (
 
 @dataclass(frozen=True)
 class Identity:
-    """One native id. `seen` maps a source (`configuration:channel`) to the fingerprint it last gave; `by` is the batch that inserted it."""
+    """One native id. `seen` maps a source (`configuration:channel`) to the fingerprint it last gave; `by`
+    is the batch that inserted it."""
 
     native_id: str
     card_id: str
@@ -59,7 +61,8 @@ class Identities:
     def known(self, scope: str, native_ids: Iterable[str]) -> dict[str, Identity]:
         """Those of the native ids that are known.
 
-        Neighbours are read by range scans that skip from wanted key to wanted key; where neighbours are few, by point reads.
+        Neighbours are read by range scans that skip from wanted key to wanted key; where neighbours are
+        few, by point reads.
         """
         wanted = {identity_key(n): n for n in native_ids}
         found: dict[str, Identity] = {}
@@ -95,7 +98,8 @@ class Identities:
         self._tables.write(Table.identities, [Insert(i.row(scope)) for i in identities])
 
     def note_seen(self, scope: str, identity: Identity, source: str, fingerprint: str) -> None:
-        """Remember what a source said last; other sources' notes are kept, whoever writes at the same time."""
+        """Remember what a source said last; other sources' notes are kept, whoever writes at the same
+        time."""
         current: Identity | None = identity
         while current is not None and current.seen.get(source) != fingerprint:
             noted = replace(current, seen={**current.seen, source: fingerprint})

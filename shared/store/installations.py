@@ -1,5 +1,5 @@
-"""The installations: which phones and browsers are told. What their push service needs is stored sealed, so that a copy of the table
-cannot push."""
+"""The installations: which phones and browsers are told. What their push service needs is stored sealed, so
+that a copy of the table cannot push."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How cards, changes and identities are keyed, so that one scan is the feed, newest first. Pure.
 
-A card's id is its row key: thirteen digits of inverted milliseconds, a hyphen, and a hash of its identity. The partition (an inverted week)
-follows from it, so that an id alone finds its row.
+A card's id is its row key: thirteen digits of inverted milliseconds, a hyphen, and a hash of its identity.
+The partition (an inverted week) follows from it, so that an id alone finds its row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _DAY = 86_400_000
 _ID = re.compile(r"^\d{13}-[0-9a-f]{16}$")
 
 FRESH = timedelta(minutes=15)
-"""A new card created less than this before it is recorded is found by delta sync at the feed's newest end, without a changes row."""
+"""A new card created less than this before it is recorded is found by delta sync at the feed's newest end,
+without a changes row."""
 
 
 def _milliseconds(when: Instant) -> int:
@@ -32,8 +33,8 @@ def inverted(when: Instant) -> str:
 
 
 def card_id(scope: str, detection: Detection, received: Instant) -> str:
-    """The key of a new card. Its time is the alert's creation, never later than its receipt, so that no vendor clock can pin a card
-    to the top of the feed."""
+    """The key of a new card. Its time is the alert's creation, never later than its receipt, so that no
+    vendor clock can pin a card to the top of the feed."""
     created = detection.created or detection.first_activity or received
     digest = hashlib.sha256(f"{scope}\n{detection.native_id}".encode()).hexdigest()[:16]
     return f"{inverted(min(created, received))}-{digest}"
@@ -60,7 +61,8 @@ def time_of(key: str) -> Instant:
 
 
 def cards_between(newest: Instant | None, oldest: Instant | None, *, after: str | None = None) -> list[Span]:
-    """The spans to scan, in order, for cards created between two times; `after` is the last id already had."""
+    """The spans to scan, in order, for cards created between two times; `after` is the last id already
+    had."""
     low = inverted(newest) if newest else None
     high = f"{inverted(oldest)}~" if oldest else None
     last = week_of(high) if high else None

@@ -1,4 +1,5 @@
-"""What the webhook brings beside alerts (assessments, scores, compliance): kept as what it is, newest first, never made a detection."""
+"""What the webhook brings beside alerts (assessments, scores, compliance): kept as what it is, newest
+first, never made a detection."""
 
 from __future__ import annotations
 

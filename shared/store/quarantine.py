@@ -1,4 +1,5 @@
-"""What could not be read or kept failing: kept whole with the reason, counted, shown, replayable. The same content is kept once."""
+"""What could not be read or kept failing: kept whole with the reason, counted, shown, replayable. The same
+content is kept once."""
 
 from __future__ import annotations
 

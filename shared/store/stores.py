@@ -1,10 +1,12 @@
 """The storage contract: tables, queues, blobs and secrets, as small as the product needs them.
 
-Two implementations keep it: Azure's services (tables.py, queues.py, blobs.py, secrets.py) and memory.py. One suite
-(tests/store/) runs on both. What is built on top of it (detections.py, configurations.py, ...) knows only this page.
+Two implementations keep it: Azure's services (tables.py, queues.py, blobs.py, secrets.py) and memory.py.
+One suite (tests/store/) runs on both. What is built on top of it (detections.py, configurations.py, ...)
+knows only this page.
 
 The limits of Azure Table Storage are kept here, in our own code, because local emulators do not enforce them:
-100 rows and 4 MiB a transaction, one partition each; 1 MiB and 252 values a row; 64 KiB a value; 15 comparisons a filter.
+100 rows and 4 MiB a transaction, one partition each; 1 MiB and 252 values a row; 64 KiB a value; 15
+comparisons a filter.
 """
 
 from __future__ import annotations
@@ -53,8 +55,9 @@ CONTAINERS = tuple(v for k, v in vars(Container).items() if not k.startswith("_"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One table row. Keys may hold anything but `/ \\ # ?` and control characters, at most 1 KiB (see `key_safe`).
-    `etag` is what the service said when the row was read; empty for a row that was never read."""
+    """One table row. Keys may hold anything but `/ \\ # ?` and control characters, at most 1 KiB (see
+    `key_safe`). `etag` is what the service said when the row was read; empty for a row that was never
+    read."""
 
     partition: str
     key: str
@@ -71,7 +74,8 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Write the whole row. With `row.etag`: only if it is unchanged since it was read, else RowChanged. Without: upsert."""
+    """Write the whole row. With `row.etag`: only if it is unchanged since it was read, else RowChanged.
+    Without: upsert."""
 
     row: Row
 
@@ -90,7 +94,8 @@ Change = Insert | Replace | Delete
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A range of rows, all bounds inclusive; None is open. Give `partition_from == partition_to` to stay in one partition."""
+    """A range of rows, all bounds inclusive; None is open. Give `partition_from == partition_to` to stay in
+    one partition."""
 
     partition_from: str | None = None
     partition_to: str | None = None
@@ -105,8 +110,8 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A condition that the service evaluates: `column op value`; with several values, any of them. A row without the column
-    does not match. Conditions in a scan are all required."""
+    """A condition that the service evaluates: `column op value`; with several values, any of them. A row
+    without the column does not match. Conditions in a scan are all required."""
 
     column: str
     op: Literal["eq", "ne", "ge", "gt", "le", "lt"]
@@ -115,8 +120,8 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One page of a scan. `token` continues it, opaque and safe to hand to a phone; None at the end. A page may be empty and still
-    have a token."""
+    """One page of a scan. `token` continues it, opaque and safe to hand to a phone; None at the end. A page
+    may be empty and still have a token."""
 
     rows: tuple[Row, ...]
     token: str | None = None
@@ -139,13 +144,13 @@ class Tables(Protocol):
         limit: int = 1000,
         token: str | None = None,
     ) -> Rows:
-        """One page of at most `limit` (1-1000) rows of the span. Exactly one storage call. `select` names the columns wanted
-        (keys and etag always come). Raises BadRequest for a token that is not one."""
+        """One page of at most `limit` (1-1000) rows of the span. Exactly one storage call. `select` names
+        the columns wanted (keys and etag always come). Raises BadRequest for a token that is not one."""
         ...
 
     def write(self, table: str, changes: Sequence[Change]) -> None:
-        """Apply 1 to 100 changes of one partition, all or none, in one storage call. Raises RowExists, RowChanged, TryLater,
-        ValueError for what breaks the limits (see `transactions`)."""
+        """Apply 1 to 100 changes of one partition, all or none, in one storage call. Raises RowExists,
+        RowChanged, TryLater, ValueError for what breaks the limits (see `transactions`)."""
         ...
 
 
@@ -160,13 +165,16 @@ class Message:
 
 
 class Queues(Protocol):
-    """Storage queues; bodies are text, encoded on the wire as the Functions host expects (base64). At most 48 KiB of UTF-8."""
+    """Storage queues; bodies are text, encoded on the wire as the Functions host expects (base64). At most
+    48 KiB of UTF-8."""
 
     def send(self, queue: str, body: str, *, delay: timedelta = timedelta()) -> None:
         """Put a message; it becomes visible after `delay` (up to 7 days)."""
         ...
 
-    def receive(self, queue: str, *, count: int = 32, visibility: timedelta = timedelta(minutes=10)) -> list[Message]:
+    def receive(
+        self, queue: str, *, count: int = 32, visibility: timedelta = timedelta(minutes=10)
+    ) -> list[Message]:
         """Take up to 32 messages; each comes back after `visibility` unless deleted."""
         ...
 
@@ -196,7 +204,8 @@ class Blobs(Protocol):
 
 
 class Secrets(Protocol):
-    """Named secret values. Names: 1-127 letters, digits and hyphens. Values never appear in an error or a log line."""
+    """Named secret values. Names: 1-127 letters, digits and hyphens. Values never appear in an error or a
+    log line."""
 
     def get(self, name: str) -> str | None:
         """The newest value; None if there is no such secret. May be up to a minute old."""
@@ -212,12 +221,14 @@ class Secrets(Protocol):
 
 
 _TRANSACTION_ROWS, _TRANSACTION_BYTES = 100, 3_500_000
-_FORBIDDEN = {ord(c): f"~{ord(c):02x}" for c in "/\\#?~%"} | {c: f"~{c:02x}" for c in (*range(32), *range(127, 160))}
+_FORBIDDEN = {ord(c): f"~{ord(c):02x}" for c in "/\\#?~%"} | {
+    c: f"~{c:02x}" for c in (*range(32), *range(127, 160))
+}
 
 
 def key_safe(text: str) -> str:
-    """Any text as a partition or row key: what Azure forbids in keys becomes `~` and its hex code. Order is kept among texts
-    without such characters. Source: "Understanding the Table service data model"."""
+    """Any text as a partition or row key: what Azure forbids in keys becomes `~` and its hex code. Order is
+    kept among texts without such characters. Source: "Understanding the Table service data model"."""
     return text.translate(_FORBIDDEN)[:512]
 
 

@@ -88,7 +88,7 @@ class AzureTables:
         made = False
         while left:
             try:
-                self._client(table).submit_transaction([_operation(c) for c in left])
+                _send(self._client(table), left)
                 return
             except HttpResponseError as error:
                 if code_of(error) == "TableNotFound" and not made:
@@ -112,6 +112,17 @@ class AzureTables:
         with storage_errors("table"), suppress(ResourceExistsError):
             self._service().create_table(table)
         return True
+
+
+def _send(client: TableClient, changes: Sequence[Change]) -> None:
+    """One call for all. A single change goes by itself, which takes the SDK a third of a transaction's time."""
+    operations = [_operation(change) for change in changes]
+    verb, entity, *options = operations[0]
+    # A conditional delete goes as a transaction: alone, the SDK keeps quiet about a row that is gone.
+    if len(operations) > 1 or (verb == "delete" and options):
+        client.submit_transaction(operations)
+    else:
+        getattr(client, f"{verb}_entity")(entity, **(options[0] if options else {}))
 
 
 def _operation(change: Change) -> tuple[Any, ...]:

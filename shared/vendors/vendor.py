@@ -1,11 +1,13 @@
 """What a vendor is: one file that says what it needs, fetches pages, maps an alert, and checks itself.
 
-A new vendor is a class with this shape in its own file, one line in registry.py, fixtures with tests, a part of the simulator
-and a guide. Pipeline, store, API and portal do not change: what they need to know is declared here.
+A new vendor is a class with this shape in its own file, one line in registry.py, fixtures with tests, a
+part of the simulator and a guide. Pipeline, store, API and portal do not change: what they need to know is
+declared here.
 
-The story of a poll: the pipeline builds a `Connection` for the configuration, calls `fetch(connection, cursor)` with the cursor it
-has stored (None the first time), and for each `Page`: compares, queues, and only then stores `page.cursor`. A run that dies anywhere
-starts again from the last stored cursor; pages may come twice, never not at all.
+The story of a poll: the pipeline builds a `Connection` for the configuration, calls `fetch(connection,
+cursor)` with the cursor it has stored (None the first time), and for each `Page`: compares, queues, and
+only then stores `page.cursor`. A run that dies anywhere starts again from the last stored cursor; pages may
+come twice, never not at all.
 """
 
 from __future__ import annotations
@@ -25,16 +27,20 @@ Cursor = Mapping[str, Any]
 
 
 class Api(Protocol):
-    """One configuration's way to its vendor's API: adds the token, the timeout and the manners. client.py keeps it.
+    """One configuration's way to its vendor's API: adds the token, the timeout and the manners. client.py
+    keeps it.
 
-    Every method raises SignInFailed, PermissionMissing, HostNotAllowed, Throttled, TryLater or Unreadable, with words for the operator.
+    Every method raises SignInFailed, PermissionMissing, HostNotAllowed, Throttled, TryLater or Unreadable,
+    with words for the operator.
     """
 
     def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         """GET a JSON object. A full URL (a nextLink, verbatim) is only followed on the configured host."""
         ...
 
-    def post(self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def post(
+        self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """POST JSON; an empty answer is `{}`."""
         ...
 
@@ -43,7 +49,8 @@ class Api(Protocol):
         ...
 
     def token_claims(self) -> dict[str, Any]:
-        """The claims of the current token, read without trust; only to be shown (roles, tenant, app id, expiry)."""
+        """The claims of the current token, read without trust; only to be shown (roles, tenant, app id,
+        expiry)."""
         ...
 
 
@@ -59,8 +66,8 @@ class Connection:
 
 @dataclass(frozen=True)
 class Page:
-    """Raw alerts in the vendor's order. `cursor` may be stored once they are safe. `done`: everything the vendor had when the
-    walk began has now been read; only the last page of a walk says so."""
+    """Raw alerts in the vendor's order. `cursor` may be stored once they are safe. `done`: everything the
+    vendor had when the walk began has now been read; only the last page of a walk says so."""
 
     alerts: tuple[Any, ...]
     cursor: dict[str, Any]
@@ -106,20 +113,45 @@ class Check:
 
 
 class Fields(BaseModel):
-    """The fields that every vendor's configuration has; a vendor adds its own by subclassing. Their JSON Schema is the portal's form.
-    Secrets are write-only: they go to the secret store and never come back."""
+    """The fields that every vendor's configuration has; a vendor adds its own by subclassing. Their JSON
+    Schema is the portal's form. Secrets are write-only: they go to the secret store and never come back."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    display_name: str = Field(min_length=1, max_length=80, title="Display name", description="Shown on each detection to say where it came from.")
+    display_name: str = Field(
+        min_length=1,
+        max_length=80,
+        title="Display name",
+        description="Shown on each detection to say where it came from.",
+    )
     enabled: bool = Field(True, title="Enabled")
     cloud: CloudName = Field(CloudName.commercial, title="Cloud")
     auth_type: AuthType = Field(AuthType.client_secret, title="Auth type")
-    tenant_id: str | None = Field(None, title="Tenant ID", description="Directory (tenant) ID, or one of its domains.", pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$")
-    client_id: str | None = Field(None, title="Client ID", description="Application (client) ID; for a managed identity the client id of a user-assigned one, or empty for the system-assigned.", pattern=r"^[0-9A-Fa-f-]{36}$")
-    client_secret: SecretStr | None = Field(None, title="Client secret", description="The secret's value, not its id.", json_schema_extra={"writeOnly": True})
-    poll_interval: int = Field(60, ge=30, le=86_400, title="Poll interval", description="Seconds between polls.")
-    first_read_days: int = Field(7, ge=0, le=90, title="First read", description="How many days back the first poll reads.")
+    tenant_id: str | None = Field(
+        None,
+        title="Tenant ID",
+        description="Directory (tenant) ID, or one of its domains.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$",
+    )
+    client_id: str | None = Field(
+        None,
+        title="Client ID",
+        description="Application (client) ID; for a managed identity the client id of a user-assigned one, "
+        "or empty for the system-assigned.",
+        pattern=r"^[0-9A-Fa-f-]{36}$",
+    )
+    client_secret: SecretStr | None = Field(
+        None,
+        title="Client secret",
+        description="The secret's value, not its id.",
+        json_schema_extra={"writeOnly": True},
+    )
+    poll_interval: int = Field(
+        60, ge=30, le=86_400, title="Poll interval", description="Seconds between polls."
+    )
+    first_read_days: int = Field(
+        7, ge=0, le=90, title="First read", description="How many days back the first poll reads."
+    )
 
 
 class Vendor(Protocol):
@@ -131,7 +163,8 @@ class Vendor(Protocol):
     permissions: ClassVar[Mapping[Feature, Permission]]
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
-        """The https origin (and path prefix) that `Api` paths are relative to. Raises HostNotAllowed for a base URL outside the vendor's hosts."""
+        """The https origin (and path prefix) that `Api` paths are relative to. Raises HostNotAllowed for a
+        base URL outside the vendor's hosts."""
         ...
 
     def audience(self, cloud: Cloud) -> str:
@@ -143,12 +176,13 @@ class Vendor(Protocol):
         ...
 
     def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:
-        """Map one raw alert. Pure. Raises Unreadable when there is no id or no object at all; anything else missing or unknown is kept
-        or left out, never an error."""
+        """Map one raw alert. Pure. Raises Unreadable when there is no id or no object at all; anything else
+        missing or unknown is kept or left out, never an error."""
         ...
 
     def check(self, connection: Connection) -> Check:
-        """The cheapest authenticated call, and what the token allows. Never raises for what a check is for: the answer says it."""
+        """The cheapest authenticated call, and what the token allows. Never raises for what a check is for:
+        the answer says it."""
         ...
 
 
@@ -157,8 +191,9 @@ EventKind = Literal["alert", "assessment", "sub_assessment", "secure_score", "co
 
 @dataclass(frozen=True)
 class WebhookItem:
-    """One event out of a webhook's body. `body` is the event as it came, without its wrapping; `id` and `name` are
-    empty where the event has none. `action`: what became of the thing (`Insert`, `Write`, `Delete`), if it says."""
+    """One event out of a webhook's body. `body` is the event as it came, without its wrapping; `id` and
+    `name` are empty where the event has none. `action`: what became of the thing (`Insert`, `Write`,
+    `Delete`), if it says."""
 
     kind: EventKind
     body: Any
@@ -172,6 +207,7 @@ class WebhookVendor(Vendor, Protocol):
     """A vendor that also sends what happens to our webhook."""
 
     def read_webhook(self, body: Any) -> tuple[WebhookItem, ...]:
-        """Take a webhook's body apart: JSON or text that holds JSON, wrapped or not, one event or many. Pure; never
-        raises; what is not recognised is an item of kind `unknown`. Alerts among the items go to `to_detection`."""
+        """Take a webhook's body apart: JSON or text that holds JSON, wrapped or not, one event or many.
+        Pure; never raises; what is not recognised is an item of kind `unknown`. Alerts among the items go
+        to `to_detection`."""
         ...
