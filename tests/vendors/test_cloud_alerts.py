@@ -76,6 +76,13 @@ def test_the_machine_is_one_asset_although_it_is_resource_and_host(polled):
     assert polled.assets[1].id is None
 
 
+def test_a_host_named_like_its_resource_is_the_same_asset(fixture):
+    """Agents do not always know the id of the machine on which they run."""
+    raw = fixture("cloud_arm")
+    del raw["properties"]["entities"][0]["azureID"]
+    assert [a.name for a in to_detection(raw, Channel.poll).assets] == ["web-3", "deploy"]
+
+
 def test_resource_ids_are_compared_without_regard_to_case(fixture):
     """Azure writes them in both."""
     raw = fixture("cloud_arm")

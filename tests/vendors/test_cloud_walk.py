@@ -96,6 +96,7 @@ def test_empty_pages_on_the_way_are_normal_but_not_for_ever(connect, scripted):
     assert _names(fetch(connect(few), None)) == ["a", "b"]
     with pytest.raises(TryLater, match="nextLink never ends"):
         list(fetch(connect(endless), None))
+    assert len(endless.calls) == 101
 
 
 def test_an_answer_without_a_list_is_not_taken_for_empty(connect, scripted):
