@@ -5,6 +5,7 @@ Storage that is away fails within seconds, not minutes: what we were doing is on
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -153,5 +154,13 @@ def _busy(error: HttpResponseError, text: str) -> TryLater:
 
 def code_of(error: HttpResponseError) -> str:
     """The service's word for what is wrong, for example TableNotFound; empty when it gave none."""
-    code = getattr(error, "error_code", None)
+    code = getattr(error, "error_code", None) or _unread_code(error.response)
     return str(getattr(code, "value", code) or "")
+
+
+def _unread_code(response: Any) -> str | None:
+    """The same from the answer itself: the SDK decodes it for other table calls, not for `create_entity`."""
+    try:
+        return str(json.loads(response.text())["odata.error"]["code"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None if response is None else response.headers.get("x-ms-error-code")

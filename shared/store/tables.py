@@ -115,7 +115,7 @@ class AzureTables:
 
 
 def _send(client: TableClient, changes: Sequence[Change]) -> None:
-    """One call for all. A single change goes by itself, which takes the SDK a third of a transaction's time."""
+    """One call for all. A single change goes by itself: a third of the SDK's time for a transaction."""
     operations = [_operation(change) for change in changes]
     verb, entity, *options = operations[0]
     # A conditional delete goes as a transaction: alone, the SDK keeps quiet about a row that is gone.
