@@ -30,7 +30,7 @@ WriteOutput = Callable[[Mapping[str, Any], Any], Awaitable[None]]
 """Writes a value to an output binding."""
 
 
-class Failed(Exception):  # noqa: N818 - an invocation's outcome
+class Failed(Exception):
     """The invocation failed; it has been logged."""
 
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-class Refused(Exception):  # noqa: N818 - read as `except Refused as refused`
+class Refused(Exception):
     """The function app, its host.json or its settings are such that the real host would not run them
     either."""

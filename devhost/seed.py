@@ -1,0 +1,94 @@
+"""Fills a fresh local product through its own API, and does nothing twice: two vendor configurations, one
+installation whose push service is the simulator, and some alerts at the simulated vendors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from devhost.web_client import WebClient
+from simulator import sample
+
+_API = "/api/v1"
+_BROWSER = "browser"
+_CONFIGURATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("defender_endpoint", {"display_name": "Simulated Defender for Endpoint", "poll_interval": 30}),
+    (
+        "defender_for_cloud",
+        {
+            "display_name": "Simulated Defender for Cloud",
+            "subscription_id": sample.SUBSCRIPTION_ID,
+            "poll_interval": 30,
+        },
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """What is there now. `webhook_url` is without its key; `webhook_body` is an example of what to post
+    there.
+    """
+
+    configurations: tuple[str, ...]
+    webhook_url: str
+    webhook_body: Any
+    alerts: int
+
+
+def admin_token(simulator: WebClient) -> str:
+    """An access token for the product's API with the role Admin, as a daemon gets it. Raises CallFailed."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": sample.DAEMON_CLIENT_IDS["Admin"],
+        "client_secret": sample.DAEMON_SECRET,
+        "scope": f"{sample.API_AUDIENCE}/.default",
+    }
+    return str(simulator.call("POST", f"/{sample.TENANT_ID}/oauth2/v2.0/token", form=form)["access_token"])
+
+
+def seed(product: WebClient, simulator: WebClient, token: str) -> Seeded:
+    """Make what is missing, and new alerts in any case. Raises CallFailed."""
+    configurations = [_configuration(product, token, vendor, fields) for vendor, fields in _CONFIGURATIONS]
+    _register_browser(product, simulator, token)
+    webhook = next(one["webhook_url"] for one in configurations if one["webhook_url"])
+    body = simulator.call("POST", "/_control/scenarios/cloud/webhook", {"dialect": "pascal"})["result"]
+    return Seeded(
+        configurations=tuple(one["display_name"] for one in configurations),
+        webhook_url=webhook,
+        webhook_body=body,
+        alerts=_alerts(simulator, "endpoint", 3) + _alerts(simulator, "cloud", 2),
+    )
+
+
+def _configuration(product: WebClient, token: str, vendor: str, fields: dict[str, Any]) -> dict[str, Any]:
+    existing = product.call("GET", f"{_API}/configurations", token=token)["items"]
+    wanted = {
+        "auth_type": "client_secret",
+        "tenant_id": sample.TENANT_ID,
+        "client_id": sample.CLIENT_ID,
+        "client_secret": sample.CLIENT_SECRET,
+        **fields,
+    }
+    for one in existing:
+        if (one["vendor"], one["display_name"]) == (vendor, fields["display_name"]):
+            return dict(one)
+    return dict(
+        product.call("POST", f"{_API}/configurations", {"vendor": vendor, "fields": wanted}, token=token)
+    )
+
+
+def _register_browser(product: WebClient, simulator: WebClient, token: str) -> None:
+    # The simulator forgets its subscriptions when it ends, but gives the same name the same one again.
+    key = product.call("GET", f"{_API}/push/web", token=token)["public_key"]
+    asked = {"name": _BROWSER, "application_server_key": key}
+    made = simulator.call("POST", "/_control/subscriptions", asked)
+    registration = {"endpoint": made["endpoint"], "keys": made["keys"]}
+    wanted = {"name": "Simulated browser", "platform": "web", "transport": "webpush"}
+    product.call("POST", f"{_API}/installations", {**wanted, "registration": registration}, token=token)
+
+
+def _alerts(simulator: WebClient, vendor: str, count: int) -> int:
+    asked = {"count": count, "within_seconds": 1800}
+    return len(simulator.call("POST", f"/_control/scenarios/{vendor}/alerts", asked)["result"])
