@@ -14,7 +14,7 @@ from shared.vendors.vendor import Feature, FeatureCheck, Permission
 
 # Enough for an operator to see whose token it is and what it allows; the rest of a token is nobody's
 # business.
-_SHOWN = ("aud", "tid", "appid", "app_displayname", "roles", "scp", "exp")
+_SHOWN = ("aud", "tid", "appid", "azp", "oid", "idtyp", "roles", "scp", "exp")
 
 
 def shown(claims: Mapping[str, Any]) -> dict[str, Any]:
