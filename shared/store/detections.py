@@ -113,7 +113,7 @@ class Detections:
         """Store alerts, each exactly once however often and in whatever order they come. Raises TryLater
         when storage is away or other writers keep winning; what was stored by then is found again when the
         batch is delivered again."""
-        first = dict((d.native_id, (d, raw)) for d, raw in reversed(entries))
+        first = {entry[0].native_id: entry for entry in reversed(entries)}
         again = [e for e in entries if first[e[0].native_id] is not e]
         identities, claimed = self._claim(source, list(first.values()))
         recorded = self._insert_cards(source, claimed)
@@ -128,12 +128,9 @@ class Detections:
     ) -> tuple[dict[str, Identity], list[tuple[Identity, Entry]]]:
         """Insert the identities that are absent: those found, and those claimed by this batch just now."""
         scope = source.configuration.scope
-        hopeful = [] if source.resume else [e for e in entries if e[1].known_new]
-        found = (
-            self._identities.known(scope, [e[0].native_id for e in entries if e not in hopeful])
-            if len(hopeful) < len(entries)
-            else {}
-        )
+        # A hint that is wrong only costs the read it was to save.
+        asked = [e[0].native_id for e in entries if source.resume or not e[1].known_new]
+        found = self._identities.known(scope, asked) if asked else {}
         left = [e for e in entries if e[0].native_id not in found]
         claimed: list[tuple[Identity, Entry]] = []
         for start in range(0, len(left), 100):

@@ -129,7 +129,10 @@ def _missing(said: _Refusal) -> str:
             f"{said.who} refuses: the app has no role{lacking}. Give the app the role {role} on the "
             "subscription (Access control (IAM)); assignments take minutes to act."
         )
-    return f"{said.who} refuses: the app may not do this.{said.said}"
+    return (
+        f"{said.who} refuses: the app may not do this. Grant it the permissions that the configuration's check "
+        f"names, with admin consent; a new grant takes some minutes to act.{said.said}"
+    )
 
 
 def _not_found(said: _Refusal) -> OperatorMustAct:
