@@ -130,8 +130,8 @@ def _missing(said: _Refusal) -> str:
             "subscription (Access control (IAM)); assignments take minutes to act."
         )
     return (
-        f"{said.who} refuses: the app may not do this. Grant it the permissions that the configuration's check "
-        f"names, with admin consent; a new grant takes some minutes to act.{said.said}"
+        f"{said.who} refuses: the app may not do this. Grant it the permissions that the configuration's "
+        f"check names, with admin consent; a new grant takes some minutes to act.{said.said}"
     )
 
 

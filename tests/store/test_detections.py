@@ -150,7 +150,7 @@ def test_another_batch_leaves_a_crashed_batchs_announcement_to_it(make: Any, tab
 
 
 def test_an_identity_whose_card_was_never_written_is_completed_by_a_change(make: Any, tables: Tables) -> None:
-    """A newer view that arrives between claim and card writes the card and owns announcing it; the first then owns nothing."""
+    """A newer view between claim and card writes the card and owns announcing it; the first owns nothing."""
     with pytest.raises(Crash):
         make(Mortal(tables, 1, after=True)).record(source("b1"), [alert()])
     newer = make().record(source("b2"), [alert(minutes=3, status=Status.in_progress)])
