@@ -12,10 +12,12 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from shared.api.problems import FieldError, Invalid, field_errors
-from shared.configurations import CLOUDS, AuthType, Configuration
+from shared.configurations import AuthType, Cloud, CloudName, Configuration
 from shared.detections import Instant
 from shared.errors import HostNotAllowed
 from shared.vendors.vendor import Fields, Vendor
+
+Clouds = Mapping[CloudName, Cloud]
 
 # What a Configuration has a place of its own for; everything else a vendor asks for goes into `options`.
 _OWN = frozenset(Configuration.model_fields) & (frozenset(Fields.model_fields) | {"base_url"})
@@ -37,7 +39,7 @@ def secret_in(fields: Fields) -> str | None:
 
 
 def configured(
-    vendor: Vendor, fields: Fields, *, id: str, now: Instant, before: Configuration | None
+    vendor: Vendor, fields: Fields, *, id: str, now: Instant, clouds: Clouds, before: Configuration | None
 ) -> Configuration:
     """The configuration that the form describes. A secret typed earlier stays unless the auth type has no
     use for one. Raises Invalid for a base URL outside the vendor's hosts."""
@@ -57,7 +59,7 @@ def configured(
         etag=before.etag if before else "",
         **{n: v for n, v in values.items() if n in _OWN},
     )
-    _check_host(vendor, made)
+    _check_host(vendor, made, clouds)
     return made
 
 
@@ -84,9 +86,9 @@ def _source(configuration: Configuration) -> tuple[Any, ...]:
     )
 
 
-def _check_host(vendor: Vendor, configuration: Configuration) -> None:
+def _check_host(vendor: Vendor, configuration: Configuration, clouds: Clouds) -> None:
     try:
-        vendor.api_root(configuration, CLOUDS[configuration.cloud])
+        vendor.api_root(configuration, clouds[configuration.cloud])
     except HostNotAllowed as error:
         wrong = FieldError(field="body.fields.base_url", message=str(error))
         raise Invalid("The base URL is not one of this vendor's.", [wrong]) from error

@@ -37,10 +37,8 @@ class Health(BaseModel):
     alerts_queued: int = 0
 
 
-def health_of(configuration: Configuration, state: PollState | None, now: datetime) -> Health:
+def health_of(configuration: Configuration, state: PollState, now: datetime) -> Health:
     """The configuration's health at `now`."""
-    if state is None:
-        return Health(condition=Condition.waiting if configuration.enabled else Condition.off)
     return Health(
         condition=_condition(configuration, state),
         last_attempt=state.last_attempt,

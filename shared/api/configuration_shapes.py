@@ -9,16 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.api.configuration_forms import shown_fields
 from shared.api.configuration_health import Health, health_of
 from shared.api.etags import version_tag
+from shared.configurations import Configuration
 from shared.detections import Instant
-from shared.vendors.vendor import Check, Feature
+from shared.vendors.vendor import Check, Feature, WebhookVendor
 
 if TYPE_CHECKING:
     from shared.api.parts import ApiParts
     from shared.store.configurations import Configured
 
-# The one vendor that can call us. The address is function_app.py's webhook; its key is not part of it and
-# not known here.
-_WEBHOOKS = {"defender_for_cloud": "defender-for-cloud"}
 # What of a token helps an operator; the rest is nobody's business.
 _CLAIMS = frozenset(
     {
@@ -105,8 +103,6 @@ def configuration_out(found: Configured, parts: ApiParts) -> ConfigurationOut:
     """The configuration as it may be shown."""
     configuration = found.configuration
     vendor = parts.vendors.get(configuration.vendor)
-    webhook = _WEBHOOKS.get(configuration.vendor)
-    address = f"{parts.settings.public_url.rstrip('/')}/api/webhooks/{webhook}/{configuration.id}"
     return ConfigurationOut(
         id=configuration.id,
         vendor=configuration.vendor,
@@ -115,7 +111,7 @@ def configuration_out(found: Configured, parts: ApiParts) -> ConfigurationOut:
         enabled=configuration.enabled,
         fields=shown_fields(configuration),
         client_secret_set=configuration.secret_reference is not None,
-        webhook_url=address if webhook else None,
+        webhook_url=_webhook_url(configuration, parts) if isinstance(vendor, WebhookVendor) else None,
         created=configuration.created,
         changed=configuration.changed,
         etag=version_tag(configuration.etag),
@@ -131,3 +127,9 @@ def check_out(check: Check) -> CheckOut:
         for f in check.features
     ]
     return CheckOut(ok=check.ok, summary=check.summary, features=features, token=token)
+
+
+def _webhook_url(configuration: Configuration, parts: ApiParts) -> str:
+    # The route is function_app.py's. Its key is not part of the address and not known here.
+    path = f"/api/webhooks/{configuration.vendor.replace('_', '-')}/{configuration.id}"
+    return parts.settings.public_url.rstrip("/") + path

@@ -22,7 +22,7 @@ from shared.api.etags import check_version, version_tag
 from shared.api.fields import Id
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid, Stale
-from shared.configurations import Configuration
+from shared.configurations import Configuration, PollState
 from shared.detections import instant_of
 from shared.errors import Conflict, NotFound, OperatorMustAct, PocketSOCError
 from shared.store.configurations import Configured
@@ -50,7 +50,7 @@ def create_configuration(
     """Configure a vendor. Its first poll follows within a minute."""
     vendor = _vendor(parts, wanted.vendor)
     fields = validated(vendor, wanted.fields)
-    made = configured(vendor, fields, id=uuid4().hex, now=instant_of(parts.now()), before=None)
+    made = _configured(parts, vendor, fields, id=uuid4().hex)
     _keep_secret(parts, made, fields)
     try:
         saved = parts.configurations.save(made)
@@ -58,7 +58,7 @@ def create_configuration(
         _forget_secret(parts, made)
         raise
     response.headers["Location"] = f"/api/v1/configurations/{saved.id}"
-    return _answer(Configured(saved, None), parts, response)
+    return _answer(Configured(saved, PollState(configuration_id=saved.id)), parts, response)
 
 
 @router.get("/configurations/{id}", operation_id="get_configuration")
@@ -122,7 +122,7 @@ def _change(
     check_version(if_match, old.etag)
     vendor = _vendor(parts, old.vendor)
     fields = validated(vendor, given)
-    wanted = configured(vendor, fields, id=old.id, now=instant_of(parts.now()), before=old)
+    wanted = _configured(parts, vendor, fields, id=old.id, before=old)
     saved = _saved(parts, wanted, if_match)
     # After the save: who loses the race for the row must not have overwritten the winner's secret.
     if saved.secret_reference is None:
@@ -131,6 +131,13 @@ def _change(
         _keep_secret(parts, saved, fields)
     _read_soon(parts, old, saved)
     return _answer(_found(parts, saved.id), parts, response)
+
+
+def _configured(
+    parts: ApiParts, vendor: Vendor, fields: Fields, *, id: str, before: Configuration | None = None
+) -> Configuration:
+    now = instant_of(parts.now())
+    return configured(vendor, fields, id=id, now=now, clouds=parts.clouds, before=before)
 
 
 def _saved(parts: ApiParts, wanted: Configuration, if_match: str | None) -> Configuration:
@@ -151,8 +158,8 @@ def _read_soon(parts: ApiParts, old: Configuration, new: Configuration) -> None:
         )
     for _ in range(5):  # tick and poller write this row too
         found = parts.configurations.get(new.id)
-        if found is None or found.state is None:
-            return
+        if found is None or not found.state.etag:
+            return  # gone meanwhile, or never polled: then it is due anyway
         try:
             parts.configurations.save_state(found.state.model_copy(update=anew))
         except Conflict:

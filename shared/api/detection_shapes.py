@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from shared.detections import Card, Channel, Detection, Instant, Severity, Sighting, Status, unique
 
 if TYPE_CHECKING:
-    from shared.store.detections import CardSummary
+    from shared.store.cards import CardSummary
 
 
 class DetectionSummary(BaseModel):
@@ -38,8 +38,11 @@ class Feed(BaseModel):
 
 
 class Changes(Feed):
-    """What is new or changed. Once `cursor` is null, ask again with `changed_since=next_changed_since`."""
+    """What is new or changed, the oldest change first. Ask again with `changed_since=next_changed_since`:
+    at once if there is `more`, else when it is time. A detection may come again unchanged. `cursor` is
+    always null."""
 
+    more: bool
     next_changed_since: Instant
 
 

@@ -14,7 +14,7 @@ from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid
 from shared.detections import Severity, Status
 from shared.errors import NotFound
-from shared.store.detections import FeedQuery
+from shared.store.feed import FeedQuery
 
 router = APIRouter(tags=["detections"])
 
@@ -59,14 +59,14 @@ def list_detections(
         text=q.strip() or None,
     )
     if changed_since is None:
-        page = parts.detections.feed(query, limit=limit, cursor=cursor)
+        page = parts.feed.page(query, limit=limit, cursor=cursor)
         return conditional(request, Feed(items=[summary(c) for c in page.cards], cursor=page.cursor))
-    if query != FeedQuery():
-        wrong = FieldError(field="query.changed_since", message="cannot be combined with filters")
+    if cursor is not None or query != FeedQuery():
+        wrong = FieldError(field="query.changed_since", message="cannot be combined with cursor or filters")
         raise Invalid(
             "Changes come unfiltered: a card that no longer matches must reach the phone too.", [wrong]
         )
-    return conditional(request, _changes(parts, changed_since, limit, cursor))
+    return conditional(request, _changes(parts, changed_since, limit))
 
 
 @router.get(
@@ -84,8 +84,11 @@ def get_detection(id: Id, request: Request, caller: Reader, parts: Parts) -> Res
     return conditional(request, detection_out(card, names))
 
 
-def _changes(parts: ApiParts, since: str, limit: int, cursor: str | None) -> Changes:
-    page = parts.detections.changed(since, limit=limit, cursor=cursor)
+def _changes(parts: ApiParts, since: str, limit: int) -> Changes:
+    page = parts.feed.changed(since, limit=limit)
     return Changes(
-        items=[summary(c) for c in page.cards], cursor=page.cursor, next_changed_since=page.next_since
+        items=[summary(c) for c in page.cards],
+        cursor=None,
+        more=page.more,
+        next_changed_since=page.next_since,
     )

@@ -25,5 +25,5 @@ When = Annotated[
 Id = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]*$")]
 """An id in a path."""
 
-Cursor = Annotated[str, Field(min_length=1, max_length=4000)]
+Cursor = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[A-Za-z0-9_=-]+$")]
 """Where a list goes on; opaque, as the list gave it."""

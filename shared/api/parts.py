@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
-from shared.configurations import Configuration
+from shared.configurations import Cloud, CloudName, Configuration
 from shared.notifications import Transport
 from shared.push.transport import PushTransport
 from shared.settings import Settings
@@ -20,22 +20,35 @@ if TYPE_CHECKING:
     from shared.api.caller import Verifier
     from shared.store.configurations import Configurations
     from shared.store.detections import Detections
+    from shared.store.feed import Feed
     from shared.store.installations import Installations
     from shared.store.quarantine import Quarantine
 
 
+class Replayer(Protocol):
+    """Sends what is in quarantine on its way again."""
+
+    def replay(self, id: str) -> None:
+        """Raises NotFound, or BadRequest for what cannot be replayed."""
+        ...
+
+
 @dataclass(frozen=True)
 class ApiParts:
-    """The API's collaborators. `connect` builds the way to a configuration's vendor (raises OperatorMustAct
-    when that cannot be built), `verifier` proves access tokens, `now` is the clock (aware UTC)."""
+    """The API's collaborators. `clouds` says where each cloud's services live, `connect` builds the way to
+    a configuration's vendor (raises OperatorMustAct when that cannot be built), `verifier` proves access
+    tokens, `now` is the clock (aware UTC)."""
 
     settings: Settings
     detections: Detections
+    feed: Feed
     configurations: Configurations
     installations: Installations
     quarantine: Quarantine
+    quarantiner: Replayer
     queues: Queues
     secrets: Secrets
+    clouds: Mapping[CloudName, Cloud]
     vendors: Mapping[str, Vendor]
     transports: Mapping[Transport, PushTransport]
     connect: Callable[[Configuration], Connection]

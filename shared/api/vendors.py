@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from shared.api.caller import Reader
 from shared.api.parts import Parts
-from shared.vendors.vendor import Feature, Permission, Vendor
+from shared.vendors.vendor import Feature, Permission, Vendor, WebhookVendor
 
 router = APIRouter(tags=["vendors"])
 
@@ -28,6 +28,7 @@ class VendorOut(BaseModel):
     slug: str
     title: str
     permissions: list[NeededPermission]
+    has_webhook: bool = Field(description="Whether it can send alerts to us, besides being polled.")
     fields: dict[str, Any] = Field(description="JSON Schema; secrets are `writeOnly`.")
 
 
@@ -48,6 +49,7 @@ def _shown(vendor: Vendor) -> VendorOut:
         slug=vendor.slug,
         title=vendor.title,
         permissions=[_needed(f, p) for f, p in vendor.permissions.items()],
+        has_webhook=isinstance(vendor, WebhookVendor),
         fields=vendor.fields.model_json_schema(),
     )
 

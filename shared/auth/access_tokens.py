@@ -83,8 +83,8 @@ class AccessTokens:
     def _ready(self) -> None:
         if not _GUID.fullmatch(self._tenant) or not self._audiences:
             raise OperatorMustAct(
-                "Sign-in to the API is not set up: set POCKETSOC_API_TENANT_ID to the tenant's id (a GUID), and "
-                "POCKETSOC_API_AUDIENCE to the API application's client id and App ID URI."
+                "Sign-in to the API is not set up: set POCKETSOC_API_TENANT_ID to the tenant's id (a GUID), "
+                "and POCKETSOC_API_AUDIENCE to the API application's client id and App ID URI."
             )
         if not self._authority.startswith("https://"):
             raise HostNotAllowed("The sign-in authority must be an https address.")

@@ -13,22 +13,35 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi.testclient import TestClient
 from jwt.algorithms import RSAAlgorithm
 from pydantic import Field
-from shared.store.configurations import Configurations
-from shared.store.detections import Detections
-from shared.store.installations import Installations
-from shared.store.quarantine import Quarantine
 
 from shared.api.app import create_app
 from shared.api.parts import ApiParts
 from shared.auth.access_tokens import AccessTokens
 from shared.configurations import CLOUDS, Cloud, Configuration
-from shared.detections import Channel, Detection
+from shared.detections import Channel, Detection, RawAlert, instant_of
 from shared.errors import BadRequest, HostNotAllowed, TryLater
 from shared.notifications import Installation, Notification, Outcome, Transport
+from shared.pipeline.quarantine import Quarantiner
 from shared.push.transport import Delivery
 from shared.settings import Settings
+from shared.store.configurations import Configurations
+from shared.store.detections import Detections, Source
+from shared.store.feed import Feed
+from shared.store.installations import Installations
+from shared.store.mailbox import Mailbox
 from shared.store.memory import MemoryBlobs, MemoryQueues, MemorySecrets, MemoryTables
-from shared.vendors.vendor import Api, Check, Connection, Feature, FeatureCheck, Fields, Page, Permission
+from shared.store.quarantine import Quarantine
+from shared.vendors.vendor import (
+    Api,
+    Check,
+    Connection,
+    Feature,
+    FeatureCheck,
+    Fields,
+    Page,
+    Permission,
+    WebhookItem,
+)
 
 TENANT = "3f9b6c1e-57a0-4c2d-9d0e-6a8b1c2d3e4f"
 AUDIENCE = "5b1f0a77-1d3c-4b8e-8a55-90c3d7e6f201"
@@ -178,13 +191,16 @@ class MadeUpCloudVendor(MadeUpVendor):
     title = "Defender for Cloud"
     fields = Fields
 
+    def read_webhook(self, body: Any) -> tuple[WebhookItem, ...]:
+        raise NotImplementedError
+
 
 @dataclass
 class MadeUpTransport:
     """A push service that keeps what it was given."""
 
     name: ClassVar[Transport] = Transport.webpush
-    delivery: Delivery = Delivery(Outcome.delivered)
+    delivery: Delivery = field(default_factory=lambda: Delivery(Outcome.delivered))
     sent: list[tuple[Notification, Installation]] = field(default_factory=list)
 
     def validate(self, registration: dict[str, Any]) -> dict[str, Any]:
@@ -207,14 +223,19 @@ class MadeUpTransport:
 def parts(issuer: Issuer, clock: Clock) -> ApiParts:
     """Everything in memory."""
     tables, blobs, secrets = MemoryTables(), MemoryBlobs(), MemorySecrets()
+    queues = MemoryQueues(clock=clock)
+    quarantine = Quarantine(tables=tables, blobs=blobs, clock=clock)
     vendors: dict[str, Any] = {v.slug: v for v in (MadeUpVendor(), MadeUpCloudVendor())}
     return ApiParts(
         settings=Settings(public_url="https://soc.example.test/"),
-        detections=Detections(tables, blobs, clock),
-        configurations=Configurations(tables),
-        installations=Installations(tables, secrets),
-        quarantine=Quarantine(tables, blobs, clock),
-        queues=MemoryQueues(),
+        detections=Detections(tables=tables, blobs=blobs, clock=clock),
+        feed=Feed(tables=tables, clock=clock),
+        configurations=Configurations(tables=tables),
+        installations=Installations(tables=tables, secrets=secrets),
+        quarantine=quarantine,
+        quarantiner=Quarantiner(quarantine, Mailbox(queues, blobs), clock),
+        queues=queues,
+        clouds=CLOUDS,
         secrets=secrets,
         vendors=vendors,
         transports={Transport.webpush: MadeUpTransport()},
@@ -278,3 +299,24 @@ def configuration(admin: TestClient, fields: dict[str, Any]) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     return made
+
+
+Seen = Callable[..., str]
+
+
+@pytest.fixture
+def seen(parts: ApiParts, clock: Clock) -> Seen:
+    """Records an alert, as ingest does, and gives its card's id. Fields replace the usual ones."""
+
+    def record(native_id: str = "da1", *, configuration_id: str = "conf-1", **values: Any) -> str:
+        source = Source(
+            Configuration(id=configuration_id, vendor="defender_endpoint", display_name="Head office"),
+            Channel.poll,
+            batch="batch-1",
+        )
+        usual = {"native_id": native_id, "title": f"Alert {native_id}", "created": instant_of(clock())}
+        detection = Detection.model_validate(usual | values)
+        parts.detections.record(source, [(detection, RawAlert(body={}, received=instant_of(clock())))])
+        return parts.detections.known(source.configuration.scope, [native_id])[native_id].card_id
+
+    return record

@@ -35,6 +35,7 @@ TABLE = {
     "GET /api/v1/status": READER,
     "GET /api/v1/quarantine": ADMIN,
     "GET /api/v1/quarantine/{id}": ADMIN,
+    "POST /api/v1/quarantine/{id}/replay": ADMIN,
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import checks
+from schemathesis import GenerationMode, checks
 
 from shared.api.parts import ApiParts
 
@@ -32,6 +32,7 @@ OPERATIONS = [
     "GET /api/v1/status",
     "GET /api/v1/quarantine",
     "GET /api/v1/quarantine/{id}",
+    "POST /api/v1/quarantine/{id}/replay",
 ]
 CHECKS = [
     checks.not_a_server_error,
@@ -61,9 +62,11 @@ def test_no_made_up_request_finds_an_answer_outside_the_description(
     signed_in = {"Authorization": admin.headers["Authorization"]}
     ids = {"configurations": configuration["id"]}
 
-    @given(case=schema[path][method].as_strategy())
+    valid, wrong = (schema[path][method].as_strategy(generation_mode=mode) for mode in GenerationMode)
+
+    @given(case=valid | wrong)
     @settings(
-        max_examples=12,
+        max_examples=16,
         deadline=None,
         database=None,
         phases=[Phase.generate],

@@ -31,7 +31,9 @@ def test_health_is_open_and_says_nothing_else(client: Any) -> None:
         ("GET", "/api/v1/detections?limit=201", 422),
         ("GET", "/api/v1/detections?from=yesterday", 422),
         ("GET", "/api/v1/detections?cursor=nonsense", 400),
-        ("GET", "/api/v1/detections?changed_since=2026-11-20T10:00:00Z&cursor=nonsense", 400),
+        ("GET", "/api/v1/detections?cursor=%C3%A9", 422),
+        ("GET", "/api/v1/detections?changed_since=2026-11-20T10:00:00Z&q=x", 422),
+        ("GET", "/api/v1/detections?changed_since=2020-01-01T10:00:00Z", 400),
     ],
 )
 def test_every_error_is_a_problem(admin: Any, method: str, path: str, status: int) -> None:
