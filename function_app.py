@@ -85,6 +85,7 @@ def webhook_defender_for_cloud(request: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(
     "api/v1/{*path}",
+    trigger_arg_name="request",
     methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
     auth_level=func.AuthLevel.ANONYMOUS,
 )
