@@ -67,7 +67,9 @@ def test_each_filter_leaves_what_matches(reader: Any, seen: Any, query: str, exp
     assert {ids[i] for i in _ids(reader.get(f"{URL}?{query}"))} == expected
 
 
-@pytest.mark.parametrize("query", ["severity=worse", "status=open", "from=x", "limit=0", "limit=201", "cursor="])
+@pytest.mark.parametrize(
+    "query", ["severity=worse", "status=open", "from=x", "limit=0", "limit=201", "cursor="]
+)
 def test_a_filter_that_is_none_is_refused(reader: Any, query: str) -> None:
     """Rather than showing what was not asked for."""
     assert reader.get(f"{URL}?{query}").status_code == 422
@@ -86,14 +88,16 @@ def test_what_has_not_changed_is_not_sent_again(reader: Any, seen: Any) -> None:
         assert changed.status_code == 200
 
 
-def test_delta_sync_brings_what_is_new_or_changed_and_then_nothing(reader: Any, seen: Any, clock: Any) -> None:
+def test_delta_sync_brings_what_is_new_or_changed_and_then_nothing(
+    reader: Any, seen: Any, clock: Any
+) -> None:
     """Each sync starts where the last one ended."""
     old = seen("da1")
-    clock.move(timedelta(hours=2))
-    start = reader.get(URL, params={"changed_since": "2026-11-20T11:00:00Z"}).json()["next_changed_since"]
+    clock.move(timedelta(minutes=30))
+    start = reader.get(URL, params={"changed_since": "2026-11-20T10:20:00Z"}).json()["next_changed_since"]
     clock.move(timedelta(minutes=5))
     new = seen("da2")
-    seen("da1", status="resolved", updated="2026-11-20T12:04:00Z")
+    seen("da1", status="resolved", updated="2026-11-20T10:34:00Z")
 
     delta = reader.get(URL, params={"changed_since": start})
     clock.move(timedelta(minutes=5))
