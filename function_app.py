@@ -62,7 +62,10 @@ def quarantine_notifications(message: func.QueueMessage) -> None:
 
 
 @app.route(
-    "api/webhooks/defender-for-cloud/{configuration}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+    "api/webhooks/defender-for-cloud/{configuration}",
+    trigger_arg_name="request",
+    methods=["POST"],
+    auth_level=func.AuthLevel.FUNCTION,
 )
 def webhook_defender_for_cloud(request: func.HttpRequest) -> func.HttpResponse:
     """Take a Defender for Cloud event from a Logic App. Callers: whoever has the function key."""
