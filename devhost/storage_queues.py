@@ -16,18 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from devhost.azurite import Azurite
 from devhost.refused import Refused
 
 T = TypeVar("T")
-_DEVELOPMENT = "usedevelopmentstorage=true"
-_DEVELOPMENT_PORTS = (10000, 10001, 10002)
 
 
 @dataclass(frozen=True)
@@ -55,8 +51,6 @@ def connect(connection: str, environ: Mapping[str, str]) -> QueueServiceClient:
 
 
 def _by_connection_string(text: str, name: str) -> QueueServiceClient:
-    if text.strip().rstrip(";").lower() == _DEVELOPMENT:
-        text = Azurite(Path(), Path(), ports=_DEVELOPMENT_PORTS).connection_string
     try:
         return QueueServiceClient.from_connection_string(text)
     except ValueError:
