@@ -5,8 +5,8 @@ Promise: a walk that is killed and started again from its last stored cursor ski
 `nextLink` alone: docs/decisions/0002-keyset-paging-inside-a-walk.md. Two things are added here:
 
 * Rows that share one time may fill more than one page. Then paging by row number cannot be avoided, and a
-  row that is updated meanwhile moves the others up, past us. Such ties are read again until a reading finds
-  nothing new.
+  row that is updated meanwhile moves the others up, past us. Such ties are read again until two readings
+  find the same, and rows after them count only when they were asked for by time.
 * The watermark never passes the time at which the walk began (by our clock): what changed while we walked,
   and what a wrong clock dates into the future, is asked for again instead of being skipped.
 
@@ -46,10 +46,13 @@ def fetch(connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
     while True:
         page = AlertsPage.of(stretch.ask(connection.api, walk.at))
         more = page.more(PAGE_SIZE)
-        stretch.admit(page, more, walk)
-        again = stretch.must_be_read_again(page, more, walk)
-        fresh = walk.take(page, only_ties=again, move=not stretch.unordered)
-        if again:
+        stretch.admit(page, more, walk.at)
+        fresh = walk.take(page, ties_only=stretch.ties_only, move=not stretch.unordered)
+        beyond = stretch.ties_only and page.reaches_beyond(walk.at)
+        if stretch.ties_only and (beyond or not more) and stretch.ties != stretch.ties_before:
+            stretch = _Stretch(ties_before=stretch.ties)
+        elif beyond:
+            walk.pass_ties()
             stretch = _Stretch()
         elif not more:
             yield Page(fresh, walk.finished(), done=True)
@@ -67,14 +70,24 @@ class _Stretch:
     """Pages that belong to one question: the first by time, the others by `nextLink` or `$skip`.
 
     `unordered`: the service did not keep the order, so the rest is read to its end before anything is
-    committed. `found_ties`: rows of the question's own time that were not known when the stretch began.
+    committed.
+
+    `ties`: ids of the question's own time in this reading; `ties_before`: in the reading before. A row can
+    only have slipped past us when one that had been read left; that one would be missing in the next
+    reading.
     """
 
     link: str | None = None
     skip: int = 0
     pages: set[str] = field(default_factory=set)
     unordered: bool = False
-    found_ties: bool = False
+    ties: set[str] = field(default_factory=set)
+    ties_before: set[str] | None = None
+
+    @property
+    def ties_only(self) -> bool:
+        """Whether rows may have slipped past this page, so that it is good for nothing but ties."""
+        return bool(self.link or self.skip) and not self.unordered
 
     def ask(self, api: Api, at: str) -> dict[str, Any]:
         """The next page's answer."""
@@ -88,7 +101,7 @@ class _Stretch:
         }
         return api.get("/api/alerts", {**params, "$skip": str(self.skip)} if self.skip else params)
 
-    def admit(self, page: AlertsPage, more: bool, walk: _Walk) -> None:
+    def admit(self, page: AlertsPage, more: bool, at: str) -> None:
         """Look at a page before its rows are taken. Raises TryLater when it came before and promises more."""
         if more and page.hash in self.pages:
             raise TryLater(
@@ -96,13 +109,8 @@ class _Stretch:
                 "lost: the next poll goes on from here. If it stays so, report it to Microsoft support."
             )
         self.pages.add(page.hash)
-        self.unordered = self.unordered or not page.in_order_from(walk.at)
-        self.found_ties = self.found_ties or bool(page.ids_at(walk.at) - walk.seen)
-
-    def must_be_read_again(self, page: AlertsPage, more: bool, walk: _Walk) -> bool:
-        """True at the end of ties that took several pages and of which some were new in this reading."""
-        at_the_end = not more or page.reaches_beyond(walk.at)
-        return len(self.pages) > 1 and not self.unordered and self.found_ties and at_the_end
+        self.unordered = self.unordered or not page.in_order_from(at)
+        self.ties |= page.ids_at(at)
 
     def follow(self, page: AlertsPage) -> None:
         """Go on by `nextLink`, verbatim; where there is none, by the number of rows."""
@@ -139,18 +147,22 @@ class _Walk:
         since = known.get("since", new) if watermark is None else new
         return cls(since=since, started=instant_of(now), at=since, watermark=watermark)
 
-    def take(self, page: AlertsPage, *, only_ties: bool, move: bool) -> tuple[Any, ...]:
+    def take(self, page: AlertsPage, *, ties_only: bool, move: bool) -> tuple[Any, ...]:
         """The page's rows without those already had, and move on to the page's last time if that is
         allowed."""
-        fresh = page.rows_without(self.at, self.seen, only_at=only_ties)
+        fresh = page.rows_without(self.at, self.seen, only_at=ties_only)
         self.highest = page.latest(self.highest, until=self.started)
-        self.moved = move and not only_ties and page.reaches_beyond(self.at)
+        self.moved = move and not ties_only and page.reaches_beyond(self.at)
         if self.moved:
             self.at = page.last_time or self.at
             self.seen = page.ids_at(self.at)
         elif move:
             self.seen |= page.ids_at(self.at)
         return fresh
+
+    def pass_ties(self) -> None:
+        """Go on right after the question's time, all of whose rows have been read."""
+        self.at, self.seen = _next_tick(when(self.at) or self.at), set()
 
     def cursor(self) -> dict[str, Any]:
         """Where to go on if the walk is killed now."""
@@ -167,3 +179,11 @@ class _Walk:
         """Where the next walk begins. The watermark never moves backwards."""
         candidates = [text for text in (self.watermark, self.highest) if text]
         return {"watermark": max(candidates, key=lambda t: when(t) or "", default=None), "since": self.since}
+
+
+def _next_tick(moment: Instant) -> Instant:
+    """A ten-millionth of a second later, the smallest step that the vendor writes."""
+    fraction = int(moment[20:27]) + 1
+    if fraction < 10_000_000:
+        return f"{moment[:20]}{fraction:07}Z"
+    return earlier(f"{moment[:20]}0000000Z", timedelta(seconds=-1))

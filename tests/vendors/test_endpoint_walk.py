@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import islice
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shared.detections import instant
@@ -79,6 +79,23 @@ def test_ties_across_a_page_boundary_come_once_each(connect, service, row, ids):
     rows = [row("a", "08:00:00"), *[row(f"t{n}", "08:01:00") for n in range(4)], row("z", "08:02:00")]
     api = service(rows, page_size=4)
     assert sorted(ids(fetch(connect(api), None))) == ["a", "t0", "t1", "t2", "t3", "z"]
+
+
+@pytest.mark.parametrize(
+    ("time", "after"),
+    [
+        ("08:01:00.5", "2026-03-02T08:01:00.5000001Z"),
+        ("08:01:00", "2026-03-02T08:01:00.0000001Z"),
+        ("08:59:59.9999999", "2026-03-02T09:00:00.0000000Z"),
+    ],
+)
+def test_after_ties_the_question_goes_on_a_tick_later(connect, service, row, ids, time, after):
+    """What follows long ties is asked for by time: a page that was reached by number may have a gap before
+    it."""
+    rows = [*[row(f"t{n}", time) for n in range(5)], row("y", "09:30:00"), row("z", "09:31:00")]
+    api = service(rows, page_size=2)
+    assert sorted(ids(fetch(connect(api), None))) == [r["id"] for r in rows]
+    assert f"lastUpdateTime ge {after}" in api.asked()
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["nextLink", "$skip"])
@@ -283,6 +300,7 @@ def test_the_cursor_stays_small_however_many_ties_there_are(connect, service, ro
     updates=st.dictionaries(st.integers(1, 40), st.integers(0, 24), max_size=12),
     kills=st.lists(st.integers(1, 3), max_size=10),
 )
+@example(times=[0, 1, 0], size=1, links=True, updates={1: 0, 5: 1}, kills=[])
 def test_every_last_state_is_seen_whatever_happens(connect, service, times, size, links, updates, kills):
     """Ties, updates between calls, runs killed after any page, pages of any size; then a quiet walk."""
     rows = [{"id": str(n), "lastUpdateTime": f"2026-03-02T08:0{t}:00.5Z"} for n, t in enumerate(times)]
