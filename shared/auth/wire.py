@@ -107,7 +107,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(one))
         yield one
-        inner = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+        hidden = (getattr(one, name, None) for name in ("reason", "inner_exception"))  # urllib3, azure-core
+        inner = (one.__cause__, one.__context__, *hidden, *one.args)
         waiting.extend(each for each in inner if isinstance(each, BaseException))
 
 
