@@ -107,13 +107,14 @@ def test_more_ties_than_a_page_holds_all_come_once(connect, service, row, ids, l
     assert sorted(ids(fetch(connect(api), None))) == sorted(r["id"] for r in rows)
 
 
-def test_ties_that_move_up_while_they_are_paged_are_not_lost(connect, service, row, ids):
+@pytest.mark.parametrize("moment", range(2, 8))
+def test_ties_that_move_up_while_they_are_paged_are_not_lost(connect, service, row, ids, moment):
     """An update takes a row out of the ties, the others move up past the page boundary; a second reading
     finds them."""
     rows = [row(f"t{n}", "08:01:00") for n in range(7)]
 
     def update(call):
-        if call == 2:
+        if call == moment:
             rows[0]["lastUpdateTime"] = "2026-03-02T09:00:00Z"
 
     api = service(rows, page_size=2, between=update)
