@@ -9,7 +9,6 @@ none, and still have a cursor.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -171,7 +170,7 @@ def _decoded(cursor: str | None) -> str | None:
         return None
     try:
         card_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, UnicodeError) as error:
+    except ValueError as error:
         raise BadRequest("The cursor is not one of ours; start again without it.") from error
     if not is_card_id(card_id):
         raise BadRequest("The cursor is not one of ours; start again without it.")

@@ -16,7 +16,7 @@ from shared.store.stores import Span, key_safe
 _LAST = 9_999_999_999_999
 _WEEK = 7 * 86_400_000
 _DAY = 86_400_000
-_ID = re.compile(r"^\d{13}-[0-9a-f]{16}$")
+_ID = re.compile(r"[0-9]{13}-[0-9a-f]{16}")
 
 FRESH = timedelta(minutes=15)
 """A new card created less than this before it is recorded is found by delta sync at the feed's newest end,
@@ -42,7 +42,7 @@ def card_id(scope: str, detection: Detection, received: Instant) -> str:
 
 def is_card_id(text: str) -> bool:
     """Whether the text has the shape of a card's id."""
-    return _ID.match(text) is not None
+    return _ID.fullmatch(text) is not None
 
 
 def week_of(key: str) -> str:
