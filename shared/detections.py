@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Instant = str
 
 _INSTANT = re.compile(
-    r"^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?)?\s*(Z|[+-]\d\d:?\d\d)?$", re.IGNORECASE
+    r"^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?)?\s*(Z|[+-]\d\d:?\d\d)?$",
+    re.IGNORECASE | re.ASCII,
 )
 
 
