@@ -154,7 +154,9 @@ def _idle(parts: Parts) -> bool:
     """Nothing in any queue, hidden messages included, and the walk finished."""
     configured = parts.configurations.get("killed")
     finished = configured is not None and configured.state.last_success is not None
-    return finished and 0 == sum(parts.queues.depth(q) for q in (*QUEUES, *(f"{q}-poison" for q in QUEUES)))
+    return bool(finished) and not sum(
+        parts.queues.depth(q) for q in (*QUEUES, *(f"{q}-poison" for q in QUEUES))
+    )
 
 
 def _stored(parts: Parts) -> int:
