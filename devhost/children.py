@@ -94,18 +94,7 @@ class Child:
                 self._process.kill()
                 self._process.wait()
 
-    def __enter__(self) -> Child:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
 
 def _gentle() -> int:
     # Windows has no SIGTERM that a process could take as a wish; SIGBREAK reaches its whole group.
     return int(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
-
-
-def environment_for(more: Mapping[str, str]) -> dict[str, str]:
-    """Our own environment and more."""
-    return {**os.environ, **more}

@@ -45,10 +45,20 @@ Make more alerts (alert, storm, late, update, fault ...; --help shows all):
 class Places:
     """Where everything is on this machine."""
 
-    product: str
-    simulator: str
+    port: int
+    simulator_port: int
     local: Path
     python: str
+
+    @property
+    def product(self) -> str:
+        """The product's address."""
+        return f"http://localhost:{self.port}"
+
+    @property
+    def simulator(self) -> str:
+        """The simulated cloud's address."""
+        return f"https://localhost:{self.simulator_port}"
 
     @property
     def ca_bundle(self) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devhost.run import product_environment
+from devhost.local_product import product_environment
 from devhost.show import Places
 from shared.errors import OperatorMustAct
 from shared.settings import Settings, read_settings
@@ -57,7 +57,7 @@ def test_the_sample_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_sample_says_what_the_local_run_sets(tmp_path: Path) -> None:
     """Both ways to run on this machine mean the same simulated tenant."""
-    places = Places("http://localhost:7071", "https://localhost:7443", tmp_path, "python")
+    places = Places(7071, 7443, tmp_path, "python")
     environ = product_environment("UseDevelopmentStorage=true", places)
     in_local = {"POCKETSOC_CA_BUNDLE", "POCKETSOC_SECRETS_FILE"}
 
