@@ -16,7 +16,7 @@ from typing import Any
 
 from shared.configurations import Configuration, PollState
 from shared.detections import Channel, RawAlert, instant_of
-from shared.errors import Conflict, OperatorMustAct, PocketSOCError, TryLater, Unreadable
+from shared.errors import Conflict, PocketSOCError, TryLater, Unreadable
 from shared.pipeline.messages import PollDue, RawAlerts
 from shared.pipeline.reading import read_alert, storable
 from shared.pipeline.tick import TICKET_LIFE
@@ -75,8 +75,13 @@ class Poller:
         while True:
             try:
                 page = next(pages, None)
-            except (TryLater, OperatorMustAct, Unreadable) as error:
+            except PocketSOCError as error:
                 self._fail(configuration, state, error)
+                return
+            except Exception as error:  # a fault in a vendor's file is this configuration's trouble only
+                _log.exception("poll of %s failed unexpectedly", configuration.id)
+                words = f"Reading failed unexpectedly ({type(error).__name__}); see the log of poll_vendor."
+                self._fail(configuration, state, PocketSOCError(words))
                 return
             if page is None:
                 return

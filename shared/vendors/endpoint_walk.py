@@ -31,8 +31,9 @@ from shared.vendors.vendor import Api, Connection, Cursor, Page
 
 OVERLAP = timedelta(minutes=15)
 PAGE_SIZE = 1000
-# A cursor must fit into a table's row. Of more ties than this, a killed walk yields the rest once more.
-_MOST_SEEN_KEPT = 2000
+# A cursor must fit, with the health, into one column (32,768 characters). Of more ties than this, a killed
+# walk yields the rest once more.
+_MOST_SEEN_KEPT = 1500
 _PLAIN_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z$")
 
 

@@ -238,3 +238,16 @@ def test_a_message_that_keeps_failing_is_quarantined_and_can_be_replayed(house: 
     house.parts.quarantiner.replay(kept.id)
     house.pump.drain()
     assert len(house.cards(configuration_ids=(configuration.id,))) == len(house.pushes) == 1
+
+
+def test_a_fault_in_a_vendors_file_is_that_configurations_trouble(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A programming error is shown as health, not left to poison queues."""
+    house.configure("defender_endpoint", ENDPOINT)
+    house.configure("defender_for_cloud", CLOUD)
+    scenarios.add_cloud_alerts(house.world)
+    monkeypatch.setattr("shared.vendors.endpoint_walk.fetch", lambda *_: 1 / 0)
+    house.poll()
+    assert "unexpectedly (ZeroDivisionError)" in (house.health(ENDPOINT) or "")
+    assert len(house.cards()) == 1
