@@ -109,7 +109,7 @@ def _live_and_die(
     """Start the functions, kill them when a share of the work is done, start them again until all is done."""
 
     def reached(life: int) -> bool:
-        share = options.alerts * (life + 1) // (options.kills + 1)
+        share: int = options.alerts * (life + 1) // (options.kills + 1)
         return (_stored(parts) if life % 2 == 0 else len(phone.received)) >= share
 
     parts.ticker.tick()
