@@ -6,6 +6,7 @@ import json
 import logging
 import traceback
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 import jwt
 import pytest
@@ -169,27 +170,38 @@ def test_the_secret_is_not_sent_to_another_host(make_source, odd_server, cloud, 
     assert posts() == 0
 
 
-@pytest.mark.parametrize("token", ["", "two words", "line\nend"])
-def test_what_is_not_a_token_is_not_used(make_source, odd_server, token):
-    """A success without a usable token is an outage, not a header."""
-    base = f"{odd_server.url}/t.example"
-    document = {
-        "token_endpoint": f"{base}/token",
-        "authorization_endpoint": f"{base}/authorize",
-        "issuer": "x",
-    }
-    odd_server.answers["/t.example/v2.0/.well-known/openid-configuration"] = (
-        200,
-        json.dumps(document).encode(),
-    )
-    odd_server.answers["/t.example/token"] = (
-        200,
-        json.dumps({"access_token": token, "expires_in": 3599}).encode(),
-    )
-    source = make_source(authority=odd_server.url, ca_bundle=odd_server.ca_bundle, tenant_id="t.example")
+@pytest.fixture
+def answer_with(make_source, odd_server):
+    """A source whose sign-in service answers every request for a token with this one."""
 
+    def build(token):
+        base = f"{odd_server.url}/t.example"
+        document = {"token_endpoint": f"{base}/token", "authorization_endpoint": f"{base}/a", "issuer": "x"}
+        answer = {"access_token": token, "expires_in": 3599}
+        discovery = "/t.example/v2.0/.well-known/openid-configuration"
+        odd_server.answers[discovery] = (200, json.dumps(document).encode())
+        odd_server.answers["/t.example/token"] = (200, json.dumps(answer).encode())
+        return make_source(authority=odd_server.url, ca_bundle=odd_server.ca_bundle, tenant_id="t.example")
+
+    return build
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\nend"])
+def test_what_is_not_a_token_is_not_used(answer_with, token):
+    """A success without a usable token is an outage, not a header."""
     with pytest.raises(TryLater, match="not a token"):
-        source.token(ENDPOINT)
+        answer_with(token).token(ENDPOINT)
+
+
+def test_a_secret_pasted_with_a_line_end_is_sent_without(answer_with, odd_server, secrets):
+    """What surrounds the secret's value is not part of it."""
+    secrets.values["secret-1"] = " pasted~secret\r\n"
+
+    answer_with("a.b.c").token(ENDPOINT)
+
+    form = dict(parse_qsl(odd_server.seen[-1][1].decode()))
+    assert form["client_secret"] == "pasted~secret"
+    assert form["scope"] == f"{ENDPOINT}/.default"
 
 
 def test_a_repaired_secret_works_seconds_after_the_refusal(source, secrets, clock, posts):
