@@ -95,6 +95,21 @@ def test_no_route_and_a_wrong_method_are_404(run: Run) -> None:
     assert host.call("/x").status == 200
 
 
+def test_the_more_literal_route_is_taken(run: Run) -> None:
+    """Whatever the order in function_app.py."""
+    host = run("""
+        @app.route(route="{*rest}", auth_level=func.AuthLevel.ANONYMOUS)
+        def everything(req: func.HttpRequest) -> str:
+            return "everything"
+
+        @app.route(route="x/y", auth_level=func.AuthLevel.ANONYMOUS)
+        def one(req: func.HttpRequest) -> str:
+            return "one"
+    """)
+
+    assert [host.call(path).body for path in ("/x/y", "/x/z")] == [b"one", b"everything"]
+
+
 GUARDED = """
 @app.route(route="f", auth_level=func.AuthLevel.FUNCTION)
 def f(req: func.HttpRequest) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +116,14 @@ def test_a_failed_message_comes_back_after_the_visibility_timeout(
     assert 1.5 < second - first < 4
 
 
+def test_the_last_failure_poisons_at_once(run: Run, storage: str, eventually: Eventually) -> None:
+    """Not after the time that a retry would wait. A value that nothing takes is a failure, too."""
+    _queue(storage).send_message(_base64("bad"))
+    _start(run, storage, _on_message("return 5"), maxDequeueCount=1, visibilityTimeout="00:01:00")
+
+    assert eventually(lambda: _texts(_queue(storage, "work-poison", create=False))) == [_base64("bad")]
+
+
 def test_a_message_that_is_not_base64_is_poisoned_unseen(
     run: Run, storage: str, eventually: Eventually
 ) -> None:
@@ -144,12 +153,13 @@ def test_a_failed_message_of_a_poison_queue_stays_hidden(
     """A poison queue has no poison queue; released at once, the message would come back for ever."""
     queue = _queue(storage, "work-poison")
     queue.send_message(_base64("bad"))
-    host = _start(run, storage, _on_message("seen.append(1); 1 / 0", queue="work-poison"), maxDequeueCount=1)
+    host = _start(run, storage, _on_message("seen.append(1); 1 / 0", queue="work-poison"))
 
     eventually(lambda: _seen(host))
+    time.sleep(0.5)
     host.stop()
 
-    assert (_texts(queue), _count(queue)) == ([], 1)
+    assert (_seen(host), _texts(queue), _count(queue)) == ([1], [], 1)
     assert _texts(_queue(storage, "work-poison-poison", create=False)) == []
 
 
@@ -227,11 +237,12 @@ def put(req: func.HttpRequest, out: func.Out[typing.List[str]]) -> str:
 
 
 def test_outputs_are_written_after_success_and_wake_their_listener(
-    run: Run, storage: str, eventually: Eventually
+    run: Run, storage: str, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One message for each item, in a queue made for it, read long before the next poll; none of a failed
     run.
     """
+    monkeypatch.setattr("devhost.queue_trigger._SHORTEST_POLL", 60.0)
     _queue(storage, "next")
     host = _start(run, storage, OUTPUTS, maxPollingInterval="00:01:00")
     host.call("/put?fail=1")
