@@ -1,7 +1,8 @@
-"""Drives the queues in this process, without a host: what tests and benchmarks use to see the whole way in one place.
+"""Drives the queues in this process, without a host: tests and benchmarks see the whole way in one place.
 
-Keeps the host's rules that matter for correctness: a message that fails comes again after the visibility timeout with a higher
-dequeue count, and after `max_dequeue` deliveries goes to the poison queue. It does not wait: an empty queue is an answer.
+Keeps the host's rules that matter for correctness: a message that fails comes again after the visibility
+timeout with a higher dequeue count, and after `max_dequeue` deliveries goes to the poison queue. It does not
+wait: an empty queue is an answer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ Handler = Callable[[str, bool], object]
 
 @dataclass
 class Pump:
-    """Takes messages and hands them to the parts, as function_app does. `failures` are the exceptions seen, newest last."""
+    """Takes messages and hands them to the parts, as function_app does. `failures` are the exceptions seen,
+    newest last."""
 
     parts: Parts
     max_dequeue: int = 5

@@ -73,7 +73,7 @@ class Apns:
     token_updates: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
 
-class Refused(Exception):  # noqa: N818 - what the service does, not a bug
+class Refused(Exception):
     """An answer other than 200."""
 
     def __init__(self, status: int, reason: str, **more: Any) -> None:

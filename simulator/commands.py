@@ -24,7 +24,7 @@ _SEVERITIES = {one.lower(): one for one in ("Informational", "Low", "Medium", "H
 _TITLES = {"endpoint": "title", "cloud": "alertDisplayName"}
 
 
-class CommandFailed(Exception):  # noqa: N818 - the text for the person at the keyboard
+class CommandFailed(Exception):
     """The simulator could not be asked, or refused; the text says what to do."""
 
 

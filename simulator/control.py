@@ -35,7 +35,7 @@ _SCENARIOS: Mapping[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-class _Wrong(Exception):  # noqa: N818 - an answer, not a failure
+class _Wrong(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status

@@ -22,7 +22,7 @@ _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _HEADER = 16 + 4 + 1  # salt, record size, length of the key id
 
 
-class Undecodable(Exception):  # noqa: N818 - what the message is
+class Undecodable(Exception):
     """The body is not an aes128gcm message for this subscription."""
 
 

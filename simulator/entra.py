@@ -25,7 +25,7 @@ _DEFAULT = "/.default"
 _SHARED_TENANTS = ("common", "organizations", "consumers")
 
 
-class SignInRefused(Exception):  # noqa: N818 - what the service does, not a bug
+class SignInRefused(Exception):
     """What the token endpoint says no with: AADSTS number, OAuth error, HTTP status, text."""
 
     def __init__(self, number: int, error: str, text: str, *, status: int = 400) -> None:

@@ -72,7 +72,7 @@ def put_secret(world: World, name: str, value: str, **attributes: Any) -> Versio
         return made
 
 
-class _Refused(Exception):  # noqa: N818 - what the service does, not a bug
+class _Refused(Exception):
     def __init__(self, status: int, code: str, message: str, *, inner: str | None = None) -> None:
         super().__init__(message)
         self.status = status

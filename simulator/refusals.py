@@ -15,7 +15,7 @@ from starlette.routing import Route
 from simulator.faults import error
 
 
-class Refused(Exception):  # noqa: N818 - what the service does, not a bug
+class Refused(Exception):
     """An HTTP error with the body that Microsoft's APIs share; `headers` go with it."""
 
     def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:

@@ -53,7 +53,7 @@ class Subscription:
         return {"endpoint": f"{world.origin}/push/{self.id}", "expirationTime": None, "keys": keys}
 
 
-class Refused(Exception):  # noqa: N818 - what the service does, not a bug
+class Refused(Exception):
     """An answer other than 201."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:

@@ -119,7 +119,7 @@ class Switches:
     apns_token_updates: bool = True  # refuse provider tokens that change more often than every 20 minutes
 
 
-class Denied(Exception):  # noqa: N818 - read as `except Denied as denied`
+class Denied(Exception):
     """A bearer token was refused. `kind` says why; each API turns it into its own 401 or 403 body.
 
     missing, malformed, signature, expired, audience, wrong_cloud, tenant.
