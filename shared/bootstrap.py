@@ -10,8 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from shared.configurations import CLOUDS, Cloud, CloudName, Configuration
@@ -52,6 +51,26 @@ def clouds_for(settings: Settings) -> Mapping[CloudName, Cloud]:
     return {name: cloud.model_copy(update=places) for name, cloud in CLOUDS.items()}
 
 
+T = TypeVar("T")
+
+
+class part(Generic[T]):  # noqa: N801 - reads as what it is: a decorator
+    """A property made on first use and kept. Two threads that ask at once get the same one, which functools'
+    cached_property has not promised since Python 3.12: two stores of one file would overwrite each other."""
+
+    def __init__(self, make: Callable[[Parts], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, parts: Parts, owner: type[Parts] | None = None) -> T:
+        with parts.lock:
+            if self._name not in parts.__dict__:
+                parts.__dict__[self._name] = self._make(parts)
+            made: T = parts.__dict__[self._name]
+            return made
+
+
 class Parts:
     """Every part of the product, made when first asked for. Storage, secrets and clock can be handed in
     (tests, benchmarks)."""
@@ -66,104 +85,104 @@ class Parts:
         secrets: Secrets | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.lock = threading.RLock()
         self.settings = settings
         self.clock = clock
         handed = {"tables": tables, "queues": queues, "blobs": blobs, "secrets": secrets}
         self.__dict__.update({name: part for name, part in handed.items() if part is not None})
-        self._lock = threading.Lock()
         self._connections: dict[str, tuple[str, Connection]] = {}
 
-    @cached_property
+    @part
     def tables(self) -> Tables:
         from shared.store.tables import azure_tables
 
         return azure_tables(self.settings)
 
-    @cached_property
+    @part
     def queues(self) -> Queues:
         from shared.store.queues import azure_queues
 
         return azure_queues(self.settings)
 
-    @cached_property
+    @part
     def blobs(self) -> Blobs:
         from shared.store.blobs import azure_blobs
 
         return azure_blobs(self.settings)
 
-    @cached_property
+    @part
     def secrets(self) -> Secrets:
         from shared.store.secrets import secrets_from
 
         return secrets_from(self.settings)
 
-    @cached_property
+    @part
     def mailbox(self) -> Mailbox:
         from shared.store.mailbox import Mailbox
 
         return Mailbox(self.queues, self.blobs)
 
-    @cached_property
+    @part
     def configurations(self) -> Configurations:
         from shared.store.configurations import Configurations
 
         return Configurations(tables=self.tables)
 
-    @cached_property
+    @part
     def known_configurations(self) -> KnownConfigurations:
         from shared.pipeline.known_configurations import KnownConfigurations
 
         return KnownConfigurations(configurations=self.configurations)
 
-    @cached_property
+    @part
     def detections(self) -> Detections:
         from shared.store.detections import Detections
 
         return Detections(tables=self.tables, blobs=self.blobs, clock=self.clock)
 
-    @cached_property
+    @part
     def feed(self) -> Feed:
         from shared.store.feed import Feed
 
         return Feed(tables=self.tables, clock=self.clock)
 
-    @cached_property
+    @part
     def installations(self) -> Installations:
         from shared.store.installations import Installations
 
         return Installations(tables=self.tables, secrets=self.secrets)
 
-    @cached_property
+    @part
     def deliveries(self) -> Deliveries:
         from shared.store.deliveries import Deliveries
 
         return Deliveries(tables=self.tables)
 
-    @cached_property
+    @part
     def quarantine(self) -> Quarantine:
         from shared.store.quarantine import Quarantine
 
         return Quarantine(tables=self.tables, blobs=self.blobs, clock=self.clock)
 
-    @cached_property
+    @part
     def posture(self) -> Posture:
         from shared.store.posture import Posture
 
         return Posture(tables=self.tables, blobs=self.blobs)
 
-    @cached_property
+    @part
     def vendors(self) -> Mapping[str, Vendor]:
         from shared.vendors.registry import VENDORS
 
         return VENDORS
 
-    @cached_property
+    @part
     def transports(self) -> Mapping[Transport, PushTransport]:
         from shared.push.services import transports
 
         return transports(self.settings, self.secrets)
 
-    @cached_property
+    @part
     def clouds(self) -> Mapping[CloudName, Cloud]:
         return clouds_for(self.settings)
 
@@ -171,7 +190,7 @@ class Parts:
         """The way to a configuration's vendor; the same one, with its tokens, as long as the configuration
         is unchanged."""
         version = configuration.model_dump_json()
-        with self._lock:
+        with self.lock:
             known = self._connections.get(configuration.id)
             if known is None or known[0] != version:
                 known = self._connections[configuration.id] = (version, self._connection(configuration))
@@ -200,13 +219,13 @@ class Parts:
         )
         return Connection(configuration=configuration, cloud=cloud, api=api, now=self.clock)
 
-    @cached_property
+    @part
     def ticker(self) -> Ticker:
         from shared.pipeline.tick import Ticker
 
         return Ticker(self.configurations, self.mailbox, self.clock)
 
-    @cached_property
+    @part
     def poller(self) -> Poller:
         from shared.pipeline.poll import Poller
 
@@ -220,7 +239,7 @@ class Parts:
             clock=self.clock,
         )
 
-    @cached_property
+    @part
     def receiver(self) -> Receiver:
         from shared.pipeline.receive import Receiver
 
@@ -231,7 +250,7 @@ class Parts:
             max_bytes=self.settings.webhook_max_bytes,
         )
 
-    @cached_property
+    @part
     def ingester(self) -> Ingester:
         from shared.pipeline.ingest import Ingester
 
@@ -244,7 +263,7 @@ class Parts:
             vendors=self.vendors,
         )
 
-    @cached_property
+    @part
     def notifier(self) -> Notifier:
         from shared.pipeline.notify import Notifier
 
@@ -255,13 +274,13 @@ class Parts:
             transports=self.transports,
         )
 
-    @cached_property
+    @part
     def quarantiner(self) -> Quarantiner:
         from shared.pipeline.quarantine import Quarantiner
 
         return Quarantiner(self.quarantine, self.mailbox, self.clock)
 
-    @cached_property
+    @part
     def verifier(self) -> AccessTokens:
         from shared.auth.access_tokens import AccessTokens
 
@@ -273,7 +292,7 @@ class Parts:
             self.clock,
         )
 
-    @cached_property
+    @part
     def api(self) -> FastAPI:
         from shared.api.app import create_app
         from shared.api.parts import ApiParts

@@ -4,19 +4,25 @@ that a copy of the table cannot push."""
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from shared.errors import OperatorMustAct, RowExists
 from shared.notifications import Installation
-from shared.store.stores import Delete, Replace, Row, Secrets, Span, Table, Tables, key_safe
+from shared.store.stores import Delete, Insert, Replace, Row, Secrets, Span, Table, Tables, key_safe
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
 _PARTITION = "installations"
-_SEAL = "installation-seal-key"
+_SEAL = "installation-seal"
 _RECENT = 10.0
+_log = logging.getLogger(__name__)
 
 
 class Installations:
@@ -47,7 +53,7 @@ class Installations:
         token: str | None = None
         while True:
             page = self._tables.scan(Table.installations, Span.within(_PARTITION), token=token)
-            found += map(self._installation, page.rows)
+            found += self._opened(page.rows)
             token = page.token
             if token is None:
                 return found
@@ -66,28 +72,54 @@ class Installations:
     def get(self, id: str) -> Installation | None:
         """One of them, or None."""
         row = self._tables.get(Table.installations, _PARTITION, key_safe(id))
-        return self._installation(row) if row else None
+        return next(self._opened([row] if row else []), None)
 
     def remove(self, id: str) -> None:
         """Forget it; fine if there is none."""
         self._tables.write(Table.installations, [Delete(_PARTITION, key_safe(id))])
         self._cached = None
 
-    def _installation(self, row: Row) -> Installation:
-        sealed = row.values["sealed"]
-        registration = json.loads(self._seal().decrypt(sealed if isinstance(sealed, bytes) else b""))
-        return Installation.model_validate(
-            {**json.loads(str(row.values["document"])), "registration": registration}
-        )
+    def _opened(self, rows: Iterable[Row]) -> Iterator[Installation]:
+        """The installations of the rows; one whose seal cannot be opened is left out, and must register anew."""
+        from cryptography.fernet import InvalidToken
+
+        for row in rows:
+            try:
+                opened = self._seal().decrypt(_bytes(row.values["sealed"]))
+            except InvalidToken:
+                _log.error(
+                    "the registration of installation %s cannot be opened: it must register anew", row.key
+                )
+                continue
+            document = json.loads(str(row.values["document"]))
+            yield Installation.model_validate({**document, "registration": json.loads(opened)})
 
     def _seal(self) -> Fernet:
         from cryptography.fernet import Fernet
 
         with self._lock:
             if self._fernet is None:
-                key = self._secrets.get(_SEAL)
-                if key is None:
-                    self._secrets.set(_SEAL, Fernet.generate_key().decode())
-                    key = self._secrets.get(_SEAL) or ""
-                self._fernet = Fernet(key)
+                self._fernet = Fernet(self._key(Fernet.generate_key().decode()))
             return self._fernet
+
+    def _key(self, fresh: str) -> str:
+        """The key that every instance seals with: the secret that the first of them wrote. A row names it, so
+        that two instances that start together agree."""
+        row = self._tables.get(Table.installations, _SEAL, _SEAL)
+        if row is None:
+            name = f"{_SEAL}-{uuid4().hex[:12]}"
+            self._secrets.set(name, fresh)
+            with suppress(RowExists):
+                self._tables.write(Table.installations, [Insert(Row(_SEAL, _SEAL, {"secret": name}))])
+            row = self._tables.get(Table.installations, _SEAL, _SEAL)
+        key = self._secrets.get(str(row.values["secret"])) if row else None
+        if key is None:
+            raise OperatorMustAct(
+                "The secret that seals the installations is missing from the secret store. Restore it there, "
+                "or empty the table installations; the phones register anew."
+            )
+        return key
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""
