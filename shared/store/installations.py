@@ -80,7 +80,7 @@ class Installations:
         self._cached = None
 
     def _opened(self, rows: Iterable[Row]) -> Iterator[Installation]:
-        """The installations of the rows; one whose seal cannot be opened is left out, and must register anew."""
+        """The installations of the rows; one whose seal cannot be opened is left out and must come anew."""
         from cryptography.fernet import InvalidToken
 
         for row in rows:
