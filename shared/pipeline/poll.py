@@ -29,6 +29,7 @@ from shared.vendors.vendor import Connection, Page, Vendor
 
 _BUDGET = timedelta(minutes=4)
 _SLOWEST = timedelta(minutes=15)
+_QUIET = timedelta(seconds=30)
 _ALERTS_A_MESSAGE = 250
 _log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class Poller:
 
     def _walk(self, configuration: Configuration, state: PollState, started: datetime) -> None:
         vendor = self.vendors[configuration.vendor]
-        pages = self._pages(vendor, configuration, state)
+        pages, saved = self._pages(vendor, configuration, state), started
         while True:
             try:
                 page = next(pages, None)
@@ -96,11 +97,13 @@ class Poller:
             if page.done:
                 self._succeed(configuration, state, started)
                 return
-            state = self._save(
-                state.model_copy(update={"ticket_until": instant_of(self.clock() + TICKET_LIFE)}),
-                ticket=state.ticket or "",
-            )
-            if self.clock() - started > _BUDGET:
+            now = self.clock()
+            ended = now - started > _BUDGET
+            # Where a page brought nothing, losing its cursor loses nothing: the page is only read again.
+            if queued or ended or now - saved > _QUIET:
+                renewed = state.model_copy(update={"ticket_until": instant_of(now + TICKET_LIFE)})
+                state, saved = self._save(renewed, ticket=state.ticket or ""), now
+            if ended:
                 self.mailbox.send(
                     Queue.polls, PollDue(configuration_id=configuration.id, ticket=state.ticket or "")
                 )
