@@ -182,8 +182,8 @@ class Channel(StrEnum):
 
 
 class RawAlert(_Value):
-    """The vendor's JSON, untouched, with the time we received it. `known_new`: the poller found no trace of
-    its id, so that the store may try the insert first (a hint only; a wrong one costs a read, never a
+    """The vendor's JSON, untouched, with the time we received it. `known_new`: its id is expected not to be
+    stored yet, so that the store may try the insert first (a hint only; a wrong one costs a read, never a
     duplicate)."""
 
     body: Any

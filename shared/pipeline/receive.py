@@ -62,7 +62,8 @@ class Receiver:
             if configuration is None or configuration.vendor != vendor_slug or not configuration.enabled:
                 unknown = "There is no such enabled configuration. Copy its webhook URL anew."
                 return Answer(404, "Not Found", unknown)
-            raw = RawAlert(body=text, received=instant_of(self.clock()))
+            # An event is usually the first that is heard of its alert: the insert is tried before the read.
+            raw = RawAlert(body=text, received=instant_of(self.clock()), known_new=True)
             self.mailbox.send(
                 Queue.raw_alerts,
                 RawAlerts(configuration_id=configuration.id, channel=Channel.webhook, alerts=(raw,)),
