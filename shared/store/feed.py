@@ -9,6 +9,7 @@ none, and still have a cursor.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,13 +17,14 @@ from datetime import datetime, timedelta
 from shared.detections import Instant, Severity, Status, earlier, instant_of
 from shared.errors import BadRequest
 from shared.store.cards import LIST_COLUMNS, CardSummary, summary_of
-from shared.store.keys import FRESH, cards_between, day_of, inverted, is_card_id, week_of
+from shared.store.keys import FRESH, cards_between, day_of, inverted, is_card_id, time_of, week_of
 from shared.store.stores import Row, Span, Table, Tables, Where
 
 _CALLS = 4
 _DELTA_CALLS = 20
 _DELTA_REACH = timedelta(days=30)
 _SLOW_WRITERS = timedelta(seconds=60)
+_BAD_CURSOR = "The cursor is not one of ours; start again without it."
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class FeedPage:
 @dataclass(frozen=True)
 class ChangedPage:
     """Cards by time of change, oldest first; ask again with `next_since`, at once if `more`. A card may
-    come again unchanged."""
+    come again unchanged. What changed at one time, or within the last minute, is never cut apart, however
+    much it is."""
 
     cards: tuple[CardSummary, ...]
     next_since: Instant
@@ -85,38 +88,33 @@ class Feed:
     def page(self, query: FeedQuery, *, limit: int = 50, cursor: str | None = None) -> FeedPage:
         """At most `limit` cards (1-200) after the cursor. Raises BadRequest for a cursor that is not one of
         ours."""
-        last = _decoded(cursor)
-        spans = cards_between(query.created_to, query.created_from, after=last)
+        place = _Place.read(cursor)
+        spans = cards_between(query.created_to, query.created_from, after=place.after)
+        if place.span >= len(spans):
+            raise BadRequest(_BAD_CURSOR)
+        size = 500 if query.local else limit
         cards: list[CardSummary] = []
-        for row, is_last in self._rows(spans, query.conditions, 500 if query.local else limit):
-            if row is None:
-                return FeedPage(tuple(cards), _encoded(last))
-            last = row.key
-            card = summary_of(row)
-            if query.keeps(card):
-                cards.append(card)
-            if len(cards) == limit:
-                return FeedPage(tuple(cards), None if is_last else _encoded(last))
-        return FeedPage(tuple(cards), None)
-
-    def _rows(self, spans: list[Span], where: list[Where], size: int) -> Iterator[tuple[Row | None, bool]]:
-        """Rows of the spans with "this is the very last"; (None, False) when the calls allowed for one page
-        are used up."""
-        token: str | None = None
-        for call in range(_CALLS):
+        for _ in range(_CALLS):
             page = self._tables.scan(
-                Table.detections, spans[0], where=where, select=LIST_COLUMNS, limit=size, token=token
+                Table.detections,
+                spans[place.span],
+                where=query.conditions,
+                select=LIST_COLUMNS,
+                limit=size,
+                token=place.token,
             )
-            token = page.token
-            ended = token is None and len(spans) == 1
+            following = place.following(page.token, len(spans))
             for index, row in enumerate(page.rows):
-                yield row, ended and index == len(page.rows) - 1
-            if ended:
-                return
-            if token is None:
-                spans = spans[1:]
-            if call == _CALLS - 1:
-                yield None, False
+                card = summary_of(row)
+                if query.keeps(card):
+                    cards.append(card)
+                if len(cards) == limit:
+                    last = index == len(page.rows) - 1 and following is None
+                    return FeedPage(tuple(cards), None if last else _Place(row.key).text())
+            if following is None:
+                return FeedPage(tuple(cards), None)
+            place = following
+        return FeedPage(tuple(cards), place.text())
 
     def changed(self, since: Instant, *, limit: int = 200) -> ChangedPage:
         """What is new or different since then. Raises BadRequest for a time further back than delta sync
@@ -124,17 +122,28 @@ class Feed:
         now = instant_of(self._clock())
         if since < earlier(now, _DELTA_REACH):
             raise BadRequest("changed_since is more than 30 days back; read the feed from the start instead.")
-        cards = {c.id: c for c in self._recent(since) if c.changed >= since}
-        for card_id in self._noted(since) - cards.keys():
+        # Writers may still be storing what they date up to a minute back, so nobody gets beyond that.
+        settled = earlier(now, _SLOW_WRITERS)
+        ordered = self._changes(min(since, settled))
+        last = ordered[min(limit, len(ordered)) - 1][0] if ordered else settled
+        if len(ordered) <= limit or last >= settled:
+            return ChangedPage(tuple(card for _, card in ordered), settled, more=False)
+        cut = tuple(card for at, card in ordered if at <= last)
+        return ChangedPage(cut, _after(last), more=True)
+
+    def _changes(self, since: Instant) -> list[tuple[Instant, CardSummary]]:
+        """Every card that is new or different since then with the time at which delta sync tells of it, in
+        that order."""
+        cards = {c.id: (c.changed, c) for c in self._recent(since) if c.changed >= since}
+        for card_id, noted in self._noted(since).items():
+            if card_id in cards:
+                changed, card = cards[card_id]
+                cards[card_id] = (max(changed, noted), card)
+                continue
             row = self._tables.get(Table.detections, week_of(card_id), card_id)
             if row is not None:
-                cards[card_id] = summary_of(row)
-        ordered = sorted(cards.values(), key=lambda c: (c.changed, c.id))
-        cut = ordered[:limit]
-        cut += [c for c in ordered[limit:] if c.changed == cut[-1].changed]
-        more = len(cut) < len(ordered)
-        reached = cut[-1].changed if more else max(since, earlier(now, _SLOW_WRITERS))
-        return ChangedPage(tuple(cut), reached, more)
+                cards[card_id] = (noted, summary_of(row))
+        return sorted(cards.values(), key=lambda found: (found[0], found[1].id))
 
     def _recent(self, since: Instant) -> Iterator[CardSummary]:
         """Cards at the feed's newest end that can be new since then without a changes row."""
@@ -142,11 +151,13 @@ class Feed:
         for rows in self._all(Table.detections, span, LIST_COLUMNS):
             yield from map(summary_of, rows)
 
-    def _noted(self, since: Instant) -> set[str]:
-        """Ids of cards with a changes row since then."""
+    def _noted(self, since: Instant) -> dict[str, Instant]:
+        """Ids of cards with a changes row since then, with the newest one's time."""
         prefix = inverted(since)
         span = Span(None, day_of(prefix), None, f"{prefix}~")
-        return {row.key[14:] for rows in self._all(Table.changes, span, ()) for row in rows}
+        newest_first = [row.key for rows in self._all(Table.changes, span, ()) for row in rows]
+        # A key tells the millisecond: its end is a time at which all of its rows have been told of.
+        return {key[14:]: f"{time_of(key)[:23]}9999Z" for key in reversed(newest_first)}
 
     def _all(self, table: str, span: Span, columns: tuple[str, ...]) -> Iterator[tuple[Row, ...]]:
         token: str | None = None
@@ -161,17 +172,43 @@ class Feed:
         )
 
 
-def _encoded(card_id: str | None) -> str | None:
-    return base64.urlsafe_b64encode(card_id.encode()).decode().rstrip("=") if card_id else None
+def _after(when: Instant) -> Instant:
+    """The next Instant there is."""
+    tenth_of_microsecond = int(when[-2])
+    if tenth_of_microsecond < 9:
+        return f"{when[:-2]}{tenth_of_microsecond + 1}Z"
+    return earlier(f"{when[:-2]}0Z", timedelta(microseconds=-1))
 
 
-def _decoded(cursor: str | None) -> str | None:
-    if not cursor:
-        return None
-    try:
-        card_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except ValueError as error:
-        raise BadRequest("The cursor is not one of ours; start again without it.") from error
-    if not is_card_id(card_id):
-        raise BadRequest("The cursor is not one of ours; start again without it.")
-    return card_id
+@dataclass(frozen=True)
+class _Place:
+    """How far a walk has come, as a cursor holds it: the last card had, and where the scan behind it
+    stopped when it found nothing for long."""
+
+    after: str | None = None
+    span: int = 0
+    token: str | None = None
+
+    def following(self, token: str | None, spans: int) -> _Place | None:
+        """After a page that ended with the token; None at the end of the last span."""
+        if token is not None:
+            return _Place(self.after, self.span, token)
+        return _Place(self.after, self.span + 1) if self.span + 1 < spans else None
+
+    def text(self) -> str:
+        """As a cursor."""
+        return base64.urlsafe_b64encode(json.dumps([self.after, self.span, self.token]).encode()).decode()
+
+    @classmethod
+    def read(cls, cursor: str | None) -> _Place:
+        """From a cursor. Raises BadRequest for what `text` never made."""
+        if not cursor:
+            return cls()
+        try:
+            after, span, token = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise BadRequest(_BAD_CURSOR) from error
+        known = after is None or (isinstance(after, str) and is_card_id(after))
+        if not (known and type(span) is int and span in (0, 1) and (token is None or isinstance(token, str))):
+            raise BadRequest(_BAD_CURSOR)
+        return cls(after, span, token)

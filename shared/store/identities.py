@@ -73,9 +73,10 @@ class Identities:
             found.update(hits)
             if page.token is None:
                 return found
-            reached = page.rows[-1].key if page.rows else left[0]
-            left = [k for k in left if k > reached]
-            if len(hits) < _WORTH_SCANNING * max(len(page.rows), 1):
+            if not page.rows:  # the service gave up before it found any: nothing is known of these yet
+                break
+            left = [k for k in left if k > page.rows[-1].key]
+            if len(hits) < _WORTH_SCANNING * len(page.rows):
                 break
         found.update(self._read_each(scope, {k: wanted[k] for k in left}))
         return found
@@ -98,13 +99,20 @@ class Identities:
         self._tables.write(Table.identities, [Insert(i.row(scope)) for i in identities])
 
     def note_seen(self, scope: str, identity: Identity, source: str, fingerprint: str) -> None:
-        """Remember what a source said last; other sources' notes are kept, whoever writes at the same
-        time."""
+        """Remember what a source said last; other sources' notes are kept, whoever writes at the same time.
+
+        When two batches of one source note different things at the same time, nobody knows here which of
+        them the card holds. Then neither is kept: the alert is looked at again when it is next read.
+        """
         current: Identity | None = identity
-        while current is not None and current.seen.get(source) != fingerprint:
-            noted = replace(current, seen={**current.seen, source: fingerprint})
+        before = identity.seen.get(source)
+        wanted = fingerprint
+        while current is not None and current.seen.get(source, "") != wanted:
+            noted = replace(current, seen={**current.seen, source: wanted})
             try:
                 self._tables.write(Table.identities, [Replace(noted.row(scope))])
                 return
             except RowChanged:
                 current = self.known(scope, [identity.native_id]).get(identity.native_id)
+                if current is not None and current.seen.get(source) not in (before, fingerprint):
+                    wanted = ""

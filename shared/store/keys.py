@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from shared.detections import Detection, Instant, instant_of, moment_of
 from shared.store.stores import Span, key_safe
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 9_999_999_999_999
 _WEEK = 7 * 86_400_000
 _DAY = 86_400_000
@@ -24,7 +25,7 @@ without a changes row."""
 
 
 def _milliseconds(when: Instant) -> int:
-    return min(max(int(moment_of(when).timestamp() * 1000), 0), _LAST)
+    return min(max((moment_of(when) - _EPOCH) // timedelta(milliseconds=1), 0), _LAST)
 
 
 def inverted(when: Instant) -> str:
@@ -69,10 +70,16 @@ def cards_between(newest: Instant | None, oldest: Instant | None, *, after: str 
     if after is None:
         return [Span(week_of(low) if low else None, last, low, high)]
     week = week_of(after)
-    return [Span.within(week, f"{after}!", high), Span(f"{week}!", last, None, high)]
+    rest = [] if last is not None and last <= week else [Span(f"{week}!", last, None, high)]
+    return [Span.within(week, max(f"{after}!", low or ""), high), *rest]
 
 
 def identity_key(native_id: str) -> str:
-    """A native id as a row key; overlong ones are cut and told apart by a hash."""
+    """A native id as a row key, a different one for each. Overlong ids and those beyond ASCII, which the
+    service would count and sort otherwise than we do, are cut and told apart by a hash; `~-` comes from
+    nowhere else."""
     safe = key_safe(native_id)
-    return safe if len(safe) <= 400 else f"{safe[:380]}-{hashlib.sha256(native_id.encode()).hexdigest()[:16]}"
+    if len(safe) <= 400 and safe.isascii():
+        return safe
+    plain = "".join(c for c in safe[:300] if c.isascii())
+    return f"{plain}~-{hashlib.sha256(native_id.encode()).hexdigest()[:32]}"
