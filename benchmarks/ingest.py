@@ -4,11 +4,11 @@ Alerts are the simulator's, rendered before the clock starts, and go through the
 memory, a fresh process polls the simulator over https. Everything is stored on Azurite.
 
     bulk        storage transactions for each new detection, counted on the wire, from the receipt of the poll
-                message until the announcements are queued; "burst": created in the last ten minutes, "backlog":
-                over the last five days (two weekly partitions, and a row each for delta sync)
+                message until the announcements are queued; "burst": updated in the last ten minutes,
+                "backlog": over the last five days
     re-read     the same for alerts that have not changed
-    throughput  raw-alerts messages normalised, deduped and stored, against the bare SDK inserting the same rows
-                in the same batches, by turns
+    throughput  raw-alerts messages normalised, deduped and stored, against the bare SDK inserting the same
+                rows in the same batches, by turns
     memory      the highest resident size of the process that reads and stores everything
 """
 
