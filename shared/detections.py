@@ -249,7 +249,11 @@ class Card(_Value):
         """
         known = {s.key: s for s in self.sightings}
         before = known.get(seen.key)
-        if before is not None and (before.age > seen.age or before.fingerprint == seen.fingerprint):
+        if before is not None and (
+            before.fingerprint == seen.fingerprint
+            # Of two views of one moment always the same one, so that a repetition changes nothing.
+            or (*before.age, before.fingerprint) > (*seen.age, seen.fingerprint)
+        ):
             return self
         newest = max((s for s in self.sightings), key=lambda s: (*s.age, s.key))
         known[seen.key] = (

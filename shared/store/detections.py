@@ -10,7 +10,7 @@ at the cards.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.configurations import Configuration
@@ -24,12 +24,13 @@ from shared.detections import (
     Sighting,
     earlier,
     instant_of,
+    moment_of,
 )
-from shared.errors import Conflict, RowExists, TryLater
+from shared.errors import Conflict, RowExists, TryLater, Unreadable
 from shared.notifications import Reason, next_announcement
 from shared.store.cards import card_of, card_row, document_blob
 from shared.store.identities import Identities, Identity
-from shared.store.keys import FRESH, card_id, day_of, inverted, is_card_id, time_of, week_of
+from shared.store.keys import FRESH, SLOW_WRITERS, card_id, day_of, inverted, is_card_id, time_of, week_of
 from shared.store.stores import Blobs, Container, Insert, Replace, Row, Table, Tables, transactions
 
 _ATTEMPTS = 20
@@ -38,12 +39,19 @@ _ATTEMPTS = 20
 @dataclass(frozen=True)
 class Source:
     """Where a batch of alerts comes from: one configuration through one channel, under the batch's name.
-    `resume`: this batch was delivered before and may have been interrupted anywhere."""
+    `resume`: this batch was delivered before and may have been interrupted anywhere. `read_in` is the scope
+    in which the alerts were read, when the configuration may since have been given another tenant."""
 
     configuration: Configuration
     channel: Channel
     batch: str
     resume: bool = False
+    read_in: str | None = None
+
+    @property
+    def scope(self) -> str:
+        """Within which the alerts' native ids are unique."""
+        return self.read_in or self.configuration.scope
 
     @property
     def key(self) -> str:
@@ -105,54 +113,85 @@ class Detections:
         return self._identities.known(scope, native_ids)
 
     def get(self, card_id: str) -> Card | None:
-        """One card, or None."""
-        row = self._tables.get(Table.detections, week_of(card_id), card_id) if is_card_id(card_id) else None
-        return card_of(row, self._blobs) if row else None
+        """One card, or None. Raises Unreadable when its document is lost."""
+        found = self._read(card_id) if is_card_id(card_id) else None
+        if found is None:
+            return None
+        row, card = found
+        return card or card_of(row, self._blobs)
+
+    def _read(self, card_key: str) -> tuple[Row, Card | None] | None:
+        """A card with its row; no card where its document is lost. A document that is replaced while we
+        read is looked for again."""
+        etag = None
+        while True:
+            row = self._tables.get(Table.detections, week_of(card_key), card_key)
+            if row is None:
+                return None
+            try:
+                return row, card_of(row, self._blobs)
+            except Unreadable:
+                if row.etag == etag:
+                    return row, None
+                etag = row.etag
 
     def record(self, source: Source, entries: Sequence[Entry]) -> Recorded:
         """Store alerts, each exactly once however often and in whatever order they come. Raises TryLater
         when storage is away or other writers keep winning; what was stored by then is found again when the
         batch is delivered again."""
-        first = {entry[0].native_id: entry for entry in reversed(entries)}
-        again = [e for e in entries if first[e[0].native_id] is not e]
-        identities, claimed = self._claim(source, list(first.values()))
+        recorded = Recorded()
+        for different in _rounds(entries):
+            recorded = recorded.plus(self._record(source, different))
+        newest = {card.id: card for card in recorded.owned}
+        return replace(recorded, owned=tuple(newest.values()))
+
+    def _record(self, source: Source, entries: list[Entry]) -> Recorded:
+        """The same for entries of different alerts."""
+        identities, claimed = self._claim(source, entries)
         recorded = self._insert_cards(source, claimed)
-        for entry in first.values():
+        for entry in entries:
             identity = identities.get(entry[0].native_id)
             if identity is not None:
                 recorded = recorded.plus(self._look_again(source, identity, entry))
-        return recorded.plus(self.record(source, again)) if again else recorded
+        return recorded
 
     def _claim(
         self, source: Source, entries: list[Entry]
     ) -> tuple[dict[str, Identity], list[tuple[Identity, Entry]]]:
         """Insert the identities that are absent: those found, and those claimed by this batch just now."""
-        scope = source.configuration.scope
+        scope = source.scope
         # A hint that is wrong only costs the read it was to save.
         asked = [e[0].native_id for e in entries if source.resume or not e[1].known_new]
         found = self._identities.known(scope, asked) if asked else {}
         left = [e for e in entries if e[0].native_id not in found]
         claimed: list[tuple[Identity, Entry]] = []
         for start in range(0, len(left), 100):
-            chunk = left[start : start + 100]
-            for _ in range(_ATTEMPTS):
-                identities = [self._new_identity(source, entry) for entry in chunk]
-                try:
-                    self._identities.insert(scope, identities)
-                except RowExists:
-                    known = self._identities.known(scope, [e[0].native_id for e in chunk])
-                    found.update(known)
-                    chunk = [e for e in chunk if e[0].native_id not in known]
-                    if chunk:
-                        continue
-                    break
-                claimed += zip(identities, chunk, strict=True)
-                break
+            known, mine = self._claim_absent(source, left[start : start + 100])
+            found.update(known)
+            claimed += mine
         return found, claimed
+
+    def _claim_absent(
+        self, source: Source, chunk: list[Entry]
+    ) -> tuple[dict[str, Identity], list[tuple[Identity, Entry]]]:
+        """The same for at most a hundred that were absent a moment ago."""
+        found: dict[str, Identity] = {}
+        for _ in range(_ATTEMPTS):
+            if not chunk:
+                return found, []
+            identities = [self._new_identity(source, entry) for entry in chunk]
+            try:
+                self._identities.insert(source.scope, identities)
+            except RowExists:
+                found.update(self._identities.known(source.scope, [e[0].native_id for e in chunk]))
+                chunk = [e for e in chunk if e[0].native_id not in found]
+            else:
+                return found, list(zip(identities, chunk, strict=True))
+        raise TryLater("Other writers kept claiming the same alerts; it is tried again.")
 
     def _new_identity(self, source: Source, entry: Entry) -> Identity:
         detection, raw = entry
-        key = card_id(source.configuration.scope, detection, raw.received)
+        key = card_id(source.scope, detection, raw.received)
         return Identity(detection.native_id, key, source.batch, {source.key: detection.fingerprint})
 
     def _new_card(self, source: Source, identity: Identity, entry: Entry, now: Instant) -> Card:
@@ -186,8 +225,8 @@ class Detections:
                     recorded = recorded.plus(self._settle(source, identity, entry))
             else:
                 recorded = recorded.plus(Recorded(tuple(cards[i][0] for i in ids), new=len(ids)))
-                late += [i for i in ids if not self._fresh(i, now)]
-        self._note_changes(late, now)
+                late += [i for i in ids if not self._found_by_age(i, now)]
+        self._note_changes(late)
         return recorded
 
     def _look_again(self, source: Source, identity: Identity, entry: Entry) -> Recorded:
@@ -200,26 +239,32 @@ class Detections:
 
     def _settle(self, source: Source, identity: Identity, entry: Entry) -> Recorded:
         """Bring the card to include this view, whatever state it was left in."""
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             try:
                 card, recorded = self._merge(source, identity, entry)
             except Conflict:
                 continue
-            if recorded.changed or source.resume or not self._fresh(card.id, card.changed):
-                self._note_changes([card.id], instant_of(self._clock()))
-            self._identities.note_seen(source.configuration.scope, identity, source.key, entry[0].fingerprint)
             owned = (card,) if card.announced.by == source.batch else ()
+            # After a conflict or a crash the change may be our own all the same.
+            maybe_ours = recorded.changed or source.resume or attempt
+            if maybe_ours or (owned and not self._found_by_age(card.id, card.changed)):
+                self._note_changes([card.id])
+            self._identities.note_seen(source.scope, identity, source.key, entry[0].fingerprint)
             return Recorded(owned).plus(recorded)
         raise TryLater("Other writers kept changing the same detection; it is tried again.")
 
     def _merge(self, source: Source, identity: Identity, entry: Entry) -> tuple[Card, Recorded]:
         now = instant_of(self._clock())
-        row = self._tables.get(Table.detections, week_of(identity.card_id), identity.card_id)
-        if row is None:
+        found = self._read(identity.card_id)
+        if found is None:
             card = self._new_card(source, identity, entry, now)
             self._tables.write(Table.detections, [Insert(card_row(card, self._blobs))])
             return card, Recorded(new=1)
-        before = card_of(row, self._blobs)
+        row, before = found
+        if before is None:
+            card = self._rebuilt(self._new_card(source, identity, entry, now))
+            self._replace(row, card)
+            return card, Recorded(changed=1)
         after = before.with_sighting(source.sighting(*entry), entry[0], now)
         if after is before:
             return before, Recorded(unchanged=1)
@@ -237,12 +282,43 @@ class Detections:
             self._blobs.delete(Container.documents, outdated)
 
     @staticmethod
-    def _fresh(card_key: str, now: Instant) -> bool:
-        return time_of(card_key) >= earlier(now, FRESH)
+    def _rebuilt(card: Card) -> Card:
+        """A card in the place of one whose document is lost. What has been announced is lost with it, so
+        nothing is, and the count goes on where it cannot have been."""
+        count = int(moment_of(card.changed).timestamp())
+        lost = card.announced.model_copy(update={"number": count, "by": ""})
+        return card.model_copy(update={"announced": lost})
 
-    def _note_changes(self, card_ids: Iterable[str], now: Instant) -> None:
-        """Make cards findable by when they changed (delta sync)."""
-        prefix = inverted(now)
-        rows = [Replace(Row(day_of(prefix), f"{prefix}-{card_key}", {})) for card_key in card_ids]
-        for batch in transactions(rows):
-            self._tables.write(Table.changes, batch)
+    def _found_by_age(self, card_key: str, changed: Instant) -> bool:
+        """Whether delta sync finds the change at the feed's newest end: of a new alert, stored in time."""
+        return time_of(card_key) >= earlier(changed, FRESH) and self._in_time(changed)
+
+    def _in_time(self, since: Instant) -> bool:
+        return instant_of(self._clock()) <= earlier(since, -SLOW_WRITERS / 2)
+
+    def _note_changes(self, card_ids: Sequence[str]) -> None:
+        """Make cards findable by when they changed (delta sync); again, when storage took too long."""
+        for _ in range(_ATTEMPTS if card_ids else 0):
+            now = instant_of(self._clock())
+            prefix = inverted(now)
+            rows = [Replace(Row(day_of(prefix), f"{prefix}-{card_key}", {})) for card_key in card_ids]
+            for batch in transactions(rows):
+                self._tables.write(Table.changes, batch)
+            if self._in_time(now):
+                return
+
+
+def _rounds(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """The entries in lists in which no alert comes twice, each alert's views in their order."""
+    views: dict[str, list[Entry]] = {}
+    for entry in entries:
+        views.setdefault(entry[0].native_id, []).append(entry)
+    rounds: list[list[Entry]] = []
+    for of_one in views.values():
+        if len(of_one) > 1:
+            of_one = list({(d.fingerprint, raw.received): (d, raw) for d, raw in of_one}.values())
+        for number, entry in enumerate(of_one):
+            if number == len(rounds):
+                rounds.append([])
+            rounds[number].append(entry)
+    return rounds

@@ -17,13 +17,21 @@ from datetime import datetime, timedelta
 from shared.detections import Instant, Severity, Status, earlier, instant_of
 from shared.errors import BadRequest
 from shared.store.cards import LIST_COLUMNS, CardSummary, summary_of
-from shared.store.keys import FRESH, cards_between, day_of, inverted, is_card_id, time_of, week_of
+from shared.store.keys import (
+    FRESH,
+    SLOW_WRITERS,
+    cards_between,
+    day_of,
+    inverted,
+    is_card_id,
+    time_of,
+    week_of,
+)
 from shared.store.stores import Row, Span, Table, Tables, Where
 
 _CALLS = 4
 _DELTA_CALLS = 20
 _DELTA_REACH = timedelta(days=30)
-_SLOW_WRITERS = timedelta(seconds=60)
 _BAD_CURSOR = "The cursor is not one of ours; start again without it."
 
 
@@ -123,7 +131,7 @@ class Feed:
         if since < earlier(now, _DELTA_REACH):
             raise BadRequest("changed_since is more than 30 days back; read the feed from the start instead.")
         # Writers may still be storing what they date up to a minute back, so nobody gets beyond that.
-        settled = earlier(now, _SLOW_WRITERS)
+        settled = earlier(now, SLOW_WRITERS)
         ordered = self._changes(min(since, settled))
         last = ordered[min(limit, len(ordered)) - 1][0] if ordered else settled
         if len(ordered) <= limit or last >= settled:

@@ -23,6 +23,10 @@ FRESH = timedelta(minutes=15)
 """A new card created less than this before it is recorded is found by delta sync at the feed's newest end,
 without a changes row."""
 
+SLOW_WRITERS = timedelta(seconds=60)
+"""Delta sync reads this far back again: a change may become visible so much later than its time says,
+between a slow write and clocks that differ."""
+
 
 def _milliseconds(when: Instant) -> int:
     return min(max((moment_of(when) - _EPOCH) // timedelta(milliseconds=1), 0), _LAST)
