@@ -278,7 +278,7 @@ class Parts:
     def quarantiner(self) -> Quarantiner:
         from shared.pipeline.quarantine import Quarantiner
 
-        return Quarantiner(self.quarantine, self.mailbox, self.clock)
+        return Quarantiner(self.quarantine, self.mailbox)
 
     @part
     def verifier(self) -> AccessTokens:

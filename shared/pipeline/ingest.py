@@ -18,9 +18,9 @@ from shared.errors import Unreadable
 from shared.notifications import Notification
 from shared.pipeline.known_configurations import KnownConfigurations
 from shared.pipeline.messages import Announcements, RawAlerts
-from shared.pipeline.reading import read_alert, storable
+from shared.pipeline.reading import as_bytes, read_alert, storable
 from shared.store.detections import Detections, Recorded, Source
-from shared.store.mailbox import Mailbox
+from shared.store.mailbox import ContentGone, Mailbox
 from shared.store.posture import Posture
 from shared.store.quarantine import Kind, Quarantine
 from shared.store.stores import Queue
@@ -43,22 +43,31 @@ class Ingester:
 
     def ingest(self, body: str, *, redelivered: bool) -> Recorded:
         """Handle one message. `redelivered`: it was delivered before, and may have been interrupted
-        anywhere. Raises Unreadable for what is not a message of ours, TryLater when storage is away: then
-        it comes again, and in the end goes to the poison queue."""
+        anywhere. Raises ValueError or Unreadable for what is not a message of ours, TryLater when storage
+        is away: then it comes again, and in the end goes to the poison queue."""
         try:
-            message = RawAlerts.model_validate_json(self.mailbox.open(body))
-        except Unreadable:
+            content = self.mailbox.open(body)
+        except ContentGone:
             if redelivered:  # its content is deleted only after the work is done
                 _log.info("a redelivered batch was finished before")
-                return Recorded()
-            raise
+            else:
+                _log.error("a batch came without its content")
+                self.mailbox.give_up(Queue.raw_alerts, body)
+            return Recorded()
+        message = RawAlerts.model_validate_json(content)
         configuration = self.configurations.get(message.configuration_id)
         if configuration is None:
             self._set_aside(message)
             self.mailbox.discard(body)
             return Recorded()
         entries = [e for raw in message.alerts for e in self._entries(configuration, message, raw)]
-        source = Source(configuration, message.channel, message.batch, resume=redelivered or message.resume)
+        source = Source(
+            configuration,
+            message.channel,
+            message.batch,
+            resume=redelivered or message.resume,
+            read_in=message.scope,
+        )
         recorded = self.detections.record(source, entries) if entries else Recorded()
         self._announce(configuration, recorded)
         self.mailbox.discard(body)
@@ -76,24 +85,26 @@ class Ingester:
             try:
                 entries.append((read_alert(vendor, body, message.channel), raw))
             except Unreadable as error:
-                self.quarantine.put(Kind.alert, _bytes(body), reason=str(error), source=configuration.id)
+                self.quarantine.put(Kind.alert, as_bytes(body), reason=str(error), source=configuration.id)
         return entries
 
     def _take_apart(self, configuration: Configuration, raw: RawAlert, vendor: Vendor) -> list[Any]:
         """The alerts in a webhook body; everything else in it is kept where it belongs."""
         if not isinstance(vendor, WebhookVendor):
-            self.quarantine.put(
-                Kind.event, _bytes(raw.body), reason="This vendor has no webhook.", source=configuration.id
-            )
+            self._quarantine_event(configuration, raw.body, "This vendor has no webhook.")
+            return []
+        try:
+            body = storable(json.loads(raw.body) if isinstance(raw.body, str) else raw.body)
+        except (Unreadable, RecursionError) as error:
+            self._quarantine_event(configuration, raw.body, str(error))
             return []
         alerts = []
-        body = storable(json.loads(raw.body) if isinstance(raw.body, str) else raw.body)
         for item in vendor.read_webhook(body):
             if item.kind == "alert":
                 alerts.append(item.body)
             elif item.kind == "unknown":
                 reason = "The webhook brought JSON that is no known kind of event."
-                self.quarantine.put(Kind.event, _bytes(item.body), reason=reason, source=configuration.id)
+                self._quarantine_event(configuration, item.body, reason)
             else:
                 self.posture.keep(
                     configuration.id,
@@ -105,6 +116,9 @@ class Ingester:
                     received=raw.received,
                 )
         return alerts
+
+    def _quarantine_event(self, configuration: Configuration, body: Any, reason: str) -> None:
+        self.quarantine.put(Kind.event, as_bytes(body), reason=reason, source=configuration.id)
 
     def _announce(self, configuration: Configuration, recorded: Recorded) -> None:
         said = [Notification.of(card, source=configuration.display_name) for card in recorded.owned]
@@ -119,7 +133,3 @@ class Ingester:
             reason="Its configuration was removed before these alerts were stored.",
             source=Queue.raw_alerts,
         )
-
-
-def _bytes(body: Any) -> bytes:
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")

@@ -32,13 +32,15 @@ class PollDue(_Message):
 
 class RawAlerts(_Message):
     """Queue `raw-alerts`: alerts of one configuration, as the vendor wrote them. `resume` is set when a
-    quarantined batch is replayed: its records are looked at as after a crash."""
+    quarantined batch is replayed: its records are looked at as after a crash. `scope`: the tenant they were
+    read from, should the configuration be given another one on the way."""
 
     batch: str = Field(default_factory=new_batch)
     configuration_id: str
     channel: Channel
     alerts: tuple[RawAlert, ...]
     resume: bool = False
+    scope: str | None = None
 
 
 class Announcements(_Message):

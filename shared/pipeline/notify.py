@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from shared.errors import Unreadable
 from shared.notifications import Installation, Notification, Outcome, Transport
 from shared.pipeline.messages import Announcements
 from shared.push.transport import Delivery, PushTransport
 from shared.store.deliveries import Deliveries
 from shared.store.installations import Installations
-from shared.store.mailbox import Mailbox
+from shared.store.mailbox import ContentGone, Mailbox
 from shared.store.stores import Queue
 
 _ATTEMPTS = 10
@@ -43,11 +42,13 @@ class Notifier:
         """Handle one message; gives how many deliveries ended how. What must wait is queued again for the
         installation that waits."""
         try:
-            message = Announcements.model_validate_json(self.mailbox.open(body))
-        except Unreadable:
-            if redelivered:
-                return Counter()
-            raise
+            content = self.mailbox.open(body)
+        except ContentGone:
+            if not redelivered:  # its content is deleted only after the work is done
+                _log.error("announcements came without their content")
+                self.mailbox.give_up(Queue.notifications, body)
+            return Counter()
+        message = Announcements.model_validate_json(content)
         outcomes: Counter[Outcome] = Counter()
         for installation in self._concerned(message):
             outcomes += self._deliver(message, installation)
@@ -66,19 +67,12 @@ class Notifier:
         waiting = [(n, d) for n, d in zip(wanted, results, strict=True) if d.outcome is Outcome.later]
         if waiting:
             self._queue_again(message, installation, waiting)
-        if any(d.outcome is Outcome.gone for d in results):
-            _log.info("installation %s is gone and is forgotten", installation.id)
-            self.installations.remove(installation.id)
         return Counter(d.outcome for d in results)
 
     def _send(
         self, message: Announcements, installation: Installation, notification: Notification
     ) -> Delivery:
-        transport = self.transports.get(installation.transport)
-        if transport is None:
-            delivery = Delivery(Outcome.our_fault, f"Push by {installation.transport} is not set up.")
-        else:
-            delivery = transport.send(notification, installation)
+        delivery = self._hand_over(installation, notification)
         if delivery.outcome is Outcome.later and message.attempt + 1 >= _ATTEMPTS:
             delivery = Delivery(Outcome.our_fault, f"Given up after {_ATTEMPTS} attempts. {delivery.reason}")
         if delivery.outcome is Outcome.our_fault:
@@ -89,6 +83,22 @@ class Notifier:
             self.deliveries.note(
                 installation.id, notification.id, delivery.outcome, by=message.batch, reason=delivery.reason
             )
+        return delivery
+
+    def _hand_over(self, installation: Installation, notification: Notification) -> Delivery:
+        transport = self.transports.get(installation.transport)
+        if transport is None:
+            return Delivery(Outcome.our_fault, f"Push by {installation.transport} is not set up.")
+        try:
+            delivery = transport.send(notification, installation)
+        except Exception as error:  # a fault with one installation must not keep the others waiting
+            _log.exception("push to installation %s failed unexpectedly", installation.id)
+            return Delivery(Outcome.our_fault, f"Sending failed unexpectedly ({type(error).__name__}).")
+        if delivery.outcome is not Outcome.gone:
+            return delivery
+        if not self.installations.forget(installation):
+            return Delivery(Outcome.later, "It has registered anew meanwhile.")
+        _log.info("installation %s is gone and is forgotten", installation.id)
         return delivery
 
     def _queue_again(

@@ -7,7 +7,6 @@ configuration.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from shared.configurations import Configuration, PollState
 from shared.detections import Channel, RawAlert, instant_of
 from shared.errors import Conflict, PocketSOCError, TryLater, Unreadable
 from shared.pipeline.messages import PollDue, RawAlerts
-from shared.pipeline.reading import read_alert, storable
+from shared.pipeline.reading import as_bytes, read_alert, storable
 from shared.pipeline.tick import TICKET_LIFE
 from shared.store.configurations import Configurations
 from shared.store.detections import Detections
@@ -117,11 +116,12 @@ class Poller:
         queued."""
         received = instant_of(self.clock())
         prints: list[tuple[Any, str, str]] = []
-        for raw in map(storable, page.alerts):
+        for alert in page.alerts:
             try:
+                raw = storable(alert)
                 detection = read_alert(vendor, raw, Channel.poll)
             except Unreadable as error:
-                self.quarantine.put(Kind.alert, _json(raw), reason=str(error), source=configuration.id)
+                self.quarantine.put(Kind.alert, as_bytes(alert), reason=str(error), source=configuration.id)
                 continue
             prints.append((raw, detection.native_id, detection.fingerprint))
         worth = self._worth(configuration, prints, received)
@@ -129,7 +129,12 @@ class Poller:
             alerts = tuple(worth[start : start + _ALERTS_A_MESSAGE])
             self.mailbox.send(
                 Queue.raw_alerts,
-                RawAlerts(configuration_id=configuration.id, channel=Channel.poll, alerts=alerts),
+                RawAlerts(
+                    configuration_id=configuration.id,
+                    channel=Channel.poll,
+                    alerts=alerts,
+                    scope=configuration.scope,
+                ),
             )
         return len(worth)
 
@@ -204,7 +209,3 @@ def _wait(configuration: Configuration, failures: int, error: PocketSOCError) ->
     if asked is not None:
         return timedelta(seconds=max(asked, 1))
     return min(timedelta(seconds=configuration.poll_interval * 2.0 ** min(failures, 5)), _SLOWEST)
-
-
-def _json(raw: Any) -> bytes:
-    return json.dumps(raw, ensure_ascii=False).encode()

@@ -4,16 +4,17 @@ its way again."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass
-from datetime import datetime
 
-from shared.detections import Channel, RawAlert, instant_of
-from shared.errors import BadRequest, NotFound, Unreadable
+from shared.detections import Channel, RawAlert
+from shared.errors import BadRequest, Conflict, NotFound, Unreadable
 from shared.pipeline.messages import Announcements, PollDue, RawAlerts
 from shared.store.mailbox import Mailbox
-from shared.store.quarantine import Kind, Quarantine
+from shared.store.quarantine import Kind, Quarantine, Quarantined
 from shared.store.stores import Queue
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -22,38 +23,41 @@ class Quarantiner:
 
     quarantine: Quarantine
     mailbox: Mailbox
-    clock: Callable[[], datetime]
 
     def take(self, queue: str, body: str) -> str:
-        """Keep a message that failed on `queue` too often; gives its id in quarantine."""
+        """Keep a message that failed on `queue` too often; gives its id in quarantine. What it left in a
+        blob stays there, so that the same message taken twice is the same."""
+        reason = f"Failed again and again on queue {queue}; the log of its function says why."
         try:
             content = self.mailbox.open(body)
-        except Unreadable:
-            content = body
-        reason = f"Failed again and again on queue {queue}; the log of its function says why."
-        id = self.quarantine.put(Kind.message, content.encode(), reason=reason, source=queue)
-        self.mailbox.discard(body)
-        return id
+        except Unreadable as error:
+            content, reason = body, f"A message of queue {queue} has lost its content: {error}"
+        return self.quarantine.put(Kind.message, content.encode(), reason=reason, source=queue)
 
     def replay(self, id: str) -> None:
-        """Send it on its way again and take it out. Raises NotFound, or BadRequest for what can not be
-        replayed."""
+        """Send it on its way again and take it out, unless it comes back at once. Raises NotFound, or
+        BadRequest for what can not be replayed."""
+        version = self.quarantine.hand_out(id)
         kept = self.quarantine.get(id)
         if kept is None:
             raise NotFound("There is nothing in quarantine under that id.")
-        content = self.quarantine.content(id).decode()
+        content = self.quarantine.content(id).decode("utf-8", "replace")
         try:
-            self._send(kept.kind, kept.source, content)
+            self._send(kept, content)
         except ValueError as error:
             raise BadRequest("This cannot be replayed: it is no message of ours.") from error
-        self.quarantine.remove(id)
+        try:
+            self.quarantine.remove(id, version=version)
+        except Conflict:
+            _log.info("what was replayed from quarantine is there again")
 
-    def _send(self, kind: Kind, source: str, content: str) -> None:
-        if kind is not Kind.message:
-            channel = Channel.webhook if kind is Kind.event else Channel.poll
-            raw = RawAlert(
-                body=content if kind is Kind.event else json.loads(content), received=instant_of(self.clock())
-            )
+    def _send(self, kept: Quarantined, content: str) -> None:
+        source = kept.source
+        if kept.kind is not Kind.message:
+            event = kept.kind is Kind.event
+            # As old as it was: what has come since must not be undone by it.
+            raw = RawAlert(body=content if event else json.loads(content), received=kept.received)
+            channel = Channel.webhook if event else Channel.poll
             self.mailbox.send(
                 Queue.raw_alerts, RawAlerts(configuration_id=source, channel=channel, alerts=(raw,))
             )

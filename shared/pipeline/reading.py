@@ -10,15 +10,47 @@ from shared.detections import Channel, Detection
 from shared.errors import Unreadable
 from shared.vendors.vendor import Vendor
 
+_DEEPEST = 100  # what we write must be read again: pydantic reads JSON up to 200 levels deep
+
 
 def storable(value: Any) -> Any:
-    """The same JSON value without lone surrogates, which JSON can spell (`"\\ud800"`) and UTF-8 cannot."""
-    text = json.dumps(value, ensure_ascii=False)
+    """The same JSON value without lone surrogates, which JSON can spell (`"\\ud800"`) and UTF-8 cannot.
+    Raises Unreadable for what is nested more than a hundred levels deep."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError as error:
+        raise Unreadable(_TOO_DEEP) from error
+    if text.count("{") + text.count("[") > _DEEPEST and _deeper(value, _DEEPEST):
+        raise Unreadable(_TOO_DEEP)
     try:
         text.encode()
     except UnicodeEncodeError:
         return json.loads(text.encode("utf-8", "replace"))
     return value
+
+
+_TOO_DEEP = f"This JSON is nested more than {_DEEPEST} levels deep."
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects are nested more than so many levels."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(layer)
+
+
+def as_bytes(value: Any) -> bytes:
+    """A JSON value as it is kept in quarantine."""
+    try:
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    except RecursionError:
+        return b'"nested too deeply to be written"'
 
 
 def read_alert(vendor: Vendor, raw: Any, channel: Channel) -> Detection:

@@ -66,7 +66,12 @@ class Receiver:
             raw = RawAlert(body=text, received=instant_of(self.clock()), known_new=True)
             self.mailbox.send(
                 Queue.raw_alerts,
-                RawAlerts(configuration_id=configuration.id, channel=Channel.webhook, alerts=(raw,)),
+                RawAlerts(
+                    configuration_id=configuration.id,
+                    channel=Channel.webhook,
+                    alerts=(raw,),
+                    scope=configuration.scope,
+                ),
             )
         except PocketSOCError:
             return Answer(

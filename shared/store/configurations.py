@@ -53,8 +53,15 @@ class Configurations:
                 return [c for c in map(_configured, groups.values()) if c is not None]
 
     def get(self, id: str) -> Configured | None:
-        """One of them, or None. One storage call."""
-        return _configured(list(self._tables.scan(Table.configurations, Span.within(key_safe(id))).rows))
+        """One of them, or None. One storage call, unless the service stops in the middle."""
+        rows: list[Row] = []
+        token: str | None = None
+        while True:
+            page = self._tables.scan(Table.configurations, Span.within(key_safe(id)), token=token)
+            rows += page.rows
+            token = page.token
+            if token is None:
+                return _configured(rows)
 
     def save(self, configuration: Configuration) -> Configuration:
         """Store a new configuration (no etag) or a changed one; gives it back with its new etag. Raises

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from shared.errors import OperatorMustAct, RowExists
+from shared.errors import OperatorMustAct, RowChanged, RowExists
 from shared.notifications import Installation
 from shared.store.stores import Delete, Insert, Replace, Row, Secrets, Span, Table, Tables, key_safe
 
@@ -78,6 +78,20 @@ class Installations:
         """Forget it; fine if there is none."""
         self._tables.write(Table.installations, [Delete(_PARTITION, key_safe(id))])
         self._cached = None
+
+    def forget(self, installation: Installation) -> bool:
+        """Remove it as it was read; False when it has registered anew since, and then it stays."""
+        self._cached = None
+        row = self._tables.get(Table.installations, _PARTITION, key_safe(installation.id))
+        if row is None:
+            return True
+        if any(i.registration != installation.registration for i in self._opened([row])):
+            return False
+        try:
+            self._tables.write(Table.installations, [Delete(row.partition, row.key, row.etag)])
+        except RowChanged:
+            return False
+        return True
 
     def _opened(self, rows: Iterable[Row]) -> Iterator[Installation]:
         """The installations of the rows; one whose seal cannot be opened is left out and must come anew."""

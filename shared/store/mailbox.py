@@ -21,6 +21,10 @@ _INLINE_BYTES = 47 * 1024
 _CLAIM = '{"claim_check":'
 
 
+class ContentGone(Unreadable):
+    """A claim check whose blob is not there: the work is done, or the blob was lost."""
+
+
 class Mailbox:
     """Sends messages and opens what a queue delivers."""
 
@@ -39,19 +43,24 @@ class Mailbox:
         self._queues.send(queue, text, delay=delay)
 
     def open(self, text: str) -> str:
-        """The JSON that was sent. Raises Unreadable when its blob is gone, as after `discard`."""
+        """The JSON that was sent. Raises ContentGone when its blob is gone, as after `discard`, Unreadable
+        when it is damaged."""
         name = _claim(text)
         if name is None:
             return text
         content = self._blobs.get(Container.messages, name)
-        if not content:
-            raise Unreadable(
+        if content is None:
+            raise ContentGone(
                 f"the content of a message is gone: blob {name} in container {Container.messages}"
             )
         try:
-            return gzip.decompress(content).decode()
+            return gzip.decompress(content or b"?").decode()
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
             raise Unreadable(f"the content of a message is damaged: blob {name}") from error
+
+    def give_up(self, queue: str, text: str) -> None:
+        """Send a message of the queue to where the host sends what keeps failing."""
+        self._queues.send(f"{queue}-poison", text)
 
     def discard(self, text: str) -> None:
         """Delete what a message left in a blob, once its work is done. No call for one without."""

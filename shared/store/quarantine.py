@@ -5,15 +5,31 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import uuid4
 
 from shared.detections import Instant, instant_of
-from shared.errors import NotFound, RowExists
-from shared.store.stores import Blobs, Container, Delete, Insert, Row, Span, Table, Tables, key_safe
+from shared.errors import Conflict, NotFound, RowChanged, TryLater
+from shared.store.stores import (
+    Blobs,
+    Container,
+    Delete,
+    Insert,
+    Replace,
+    Row,
+    Span,
+    Table,
+    Tables,
+    Value,
+    key_safe,
+)
 
 _PARTITION = "quarantine"
+_ATTEMPTS = 20
+_NOTHING = "There is nothing in quarantine under that id."
 
 
 class Kind(StrEnum):
@@ -47,21 +63,32 @@ class Quarantine:
     def put(self, kind: Kind, content: bytes, *, reason: str, source: str) -> str:
         """Keep content (the raw JSON, the message's text); gives its id. `reason` is for the operator."""
         id = hashlib.sha256(f"{kind}\n{source}\n".encode() + content).hexdigest()[:32]
-        if self._tables.get(Table.quarantine, _PARTITION, id) is not None:
+        for _ in range(_ATTEMPTS):
+            row = self._tables.get(Table.quarantine, _PARTITION, id)
+            try:
+                if row is None:
+                    self._insert(id, kind, content, reason=reason, source=source)
+                elif row.values.get("handed_out"):  # being replayed, and here again: it stays
+                    stays = {name: value for name, value in row.values.items() if name != "handed_out"}
+                    self._tables.write(Table.quarantine, [Replace(Row(row.partition, id, stays, row.etag))])
+            except Conflict:
+                continue
             return id
-        self._blobs.put(Container.quarantine, id, content)
-        values = {
+        raise TryLater("Others kept writing the same thing in quarantine; it is tried again.")
+
+    def _insert(self, id: str, kind: Kind, content: bytes, *, reason: str, source: str) -> None:
+        # A name of its own for each: who takes out an earlier one must not delete this one's content.
+        blob = f"{id}/{uuid4().hex}"
+        self._blobs.put(Container.quarantine, blob, content)
+        values: dict[str, Value] = {
             "kind": kind.value,
             "reason": reason[:1000],
             "source": source,
             "received": instant_of(self._clock()),
             "size": len(content),
+            "blob": blob,
         }
-        try:
-            self._tables.write(Table.quarantine, [Insert(Row(_PARTITION, id, values))])
-        except RowExists:
-            return id
-        return id
+        self._tables.write(Table.quarantine, [Insert(Row(_PARTITION, id, values))])
 
     def count(self) -> int:
         """How many things are in quarantine."""
@@ -78,15 +105,34 @@ class Quarantine:
 
     def content(self, id: str) -> bytes:
         """What it is, byte for byte. Raises NotFound."""
-        content = self._blobs.get(Container.quarantine, id)
+        row = self._tables.get(Table.quarantine, _PARTITION, key_safe(id))
+        content = self._blobs.get(Container.quarantine, str(row.values["blob"])) if row else None
         if content is None:
-            raise NotFound("There is nothing in quarantine under that id.")
+            raise NotFound(_NOTHING)
         return content
 
-    def remove(self, id: str) -> None:
-        """Take it out, after it was replayed or looked at."""
-        self._tables.write(Table.quarantine, [Delete(_PARTITION, key_safe(id))])
-        self._blobs.delete(Container.quarantine, id)
+    def hand_out(self, id: str) -> str:
+        """Note that it is being replayed; gives its version for `remove`. Should the same be put here again
+        meanwhile, that is another version. Raises NotFound."""
+        mark = uuid4().hex
+        for _ in range(_ATTEMPTS):
+            row = self._tables.get(Table.quarantine, _PARTITION, key_safe(id))
+            if row is None:
+                raise NotFound(_NOTHING)
+            if row.values.get("handed_out") == mark:
+                return row.etag
+            marked = Row(row.partition, row.key, {**row.values, "handed_out": mark}, row.etag)
+            with suppress(RowChanged):
+                self._tables.write(Table.quarantine, [Replace(marked)])
+        raise TryLater("Others keep replaying the same thing from quarantine; try again.")
+
+    def remove(self, id: str, *, version: str = "") -> None:
+        """Take it out, after it was replayed or looked at; with a version, only that one. Raises Conflict
+        when it was put here again since."""
+        row = self._tables.get(Table.quarantine, _PARTITION, key_safe(id))
+        if row is not None:
+            self._tables.write(Table.quarantine, [Delete(row.partition, row.key, version or row.etag)])
+            self._blobs.delete(Container.quarantine, str(row.values["blob"]))
 
     def _rows(self) -> list[Row]:
         rows: list[Row] = []

@@ -233,7 +233,7 @@ def parts(issuer: Issuer, clock: Clock) -> ApiParts:
         configurations=Configurations(tables=tables),
         installations=Installations(tables=tables, secrets=secrets),
         quarantine=quarantine,
-        quarantiner=Quarantiner(quarantine, Mailbox(queues, blobs), clock),
+        quarantiner=Quarantiner(quarantine, Mailbox(queues, blobs)),
         queues=queues,
         clouds=CLOUDS,
         secrets=secrets,
