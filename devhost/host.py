@@ -63,12 +63,14 @@ class LocalHost:
         self.functions = index_app(place.root)
         self.keys = Keys.kept_in(place.state / "keys.json", enforced=place.auth)
         self._listeners = [self._listener(one) for one in self._triggered_by("queueTrigger")]
-        self._timers = [self._timer(one) for one in self._triggered_by("timerTrigger")]
+        timers = {one.name: self._timer(one) for one in self._triggered_by("timerTrigger")}
+        self._timers = list(timers.values())
         self._front = HttpFront(
             endpoints(self.functions, self._options),
             keys=self.keys,
             invoker=self._invoker,
             homepage=environ.get("AzureWebJobsDisableHomepage", "").lower() != "true",
+            timers={name: timer.run_now for name, timer in timers.items()},
         )
         self._socket = _listen(place.address, place.port)
         self.port: int = self._socket.getsockname()[1]

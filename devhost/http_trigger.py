@@ -2,13 +2,13 @@
 
 What the real host answers itself, this one does too: 404 without a matching route (also for a wrong
 method), 401 without the key, 500 without a body for a failed invocation and for a function that returns
-None or a dict.
+None or a dict. `POST /admin/functions/<timer>` with the master key runs a timer's function now.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -26,6 +26,7 @@ from devhost.routing import Route
 
 _log = logging.getLogger("devhost.http")
 # The server sets these itself; two of them would contradict each other.
+_ADMIN = "/admin/functions/"
 _SERVERS_OWN = ("content-length", "transfer-encoding", "connection", "date")
 
 
@@ -53,12 +54,19 @@ def _endpoint(function: IndexedFunction, options: HostOptions) -> Endpoint:
 
 
 class HttpFront:
-    """The ASGI application."""
+    """The ASGI application. `timers` are what runs each timer's function now, by name."""
 
     def __init__(
-        self, found: Sequence[Endpoint], *, keys: Keys, invoker: Invoker, homepage: bool = True
+        self,
+        found: Sequence[Endpoint],
+        *,
+        keys: Keys,
+        invoker: Invoker,
+        homepage: bool = True,
+        timers: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
     ) -> None:
         self._endpoints, self._keys, self._invoker, self._homepage = found, keys, invoker, homepage
+        self._timers = timers or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -71,9 +79,19 @@ class HttpFront:
             values = endpoint.route.match(request.method, path)
             if values is not None:
                 return await self._call(endpoint, request, path, values)
+        if request.method == "POST" and path.startswith(_ADMIN):
+            return await self._run_timer(request, path.removeprefix(_ADMIN))
         if path == "/":
             return Response("The local Functions host is running.") if self._homepage else Response(None, 204)
         return Response(None, 404)
+
+    async def _run_timer(self, request: Request, name: str) -> Response:
+        if not self._keys.allow("admin", request.headers, request.query_params):
+            return Response(None, 401)
+        if name not in self._timers:
+            return Response(None, 404)
+        await self._timers[name]()
+        return Response(None, 202)
 
     async def _call(
         self, endpoint: Endpoint, request: Request, path: str, values: dict[str, str]

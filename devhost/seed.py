@@ -1,5 +1,6 @@
 """Fills a fresh local product through its own API, and does nothing twice: two vendor configurations, one
-installation whose push service is the simulator, and some alerts at the simulated vendors.
+installation whose push service is the simulator, and some alerts at the simulated vendors. Afterwards both
+configurations are due.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def _configuration(product: WebClient, token: str, vendor: str, fields: dict[str
     }
     for one in existing:
         if (one["vendor"], one["display_name"]) == (vendor, fields["display_name"]):
-            return dict(one)
+            same = {"fields": {"display_name": one["display_name"]}}  # any change makes it due
+            return dict(product.call("PATCH", f"{_API}/configurations/{one['id']}", same, token=token))
     return dict(
         product.call("POST", f"{_API}/configurations", {"vendor": vendor, "fields": wanted}, token=token)
     )

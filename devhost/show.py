@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from devhost.seed import Seeded
 from devhost.web_client import WebClient
 
+_ROOT = Path(__file__).resolve().parent.parent
 _WHERE = """
 PocketSOC runs on this machine. Everything in it is simulated; Ctrl+C stops it.
 
@@ -31,13 +32,13 @@ Send a Defender for Cloud alert to the webhook, as a Logic App would:
 
   {webhook}?code={key}
 
-  curl -H 'Content-Type: application/json' --data '@{webhook_body}' '{webhook}?code={key}'
+  curl -i -H 'Content-Type: application/json' --data '@{webhook_body}' '{webhook}?code={key}'
 
 Make more alerts (alert, storm, late, update, fault ...; --help shows all):
 
-  {python} -m simulator --simulator {simulator} --folder '{folder}' alert --severity high
+  cd '{root}' && '{python}' -m simulator --simulator {simulator} --folder '{folder}' alert --severity high
 
-{alerts} alerts wait at the simulated vendors and are read within a minute or two. From now on:
+{alerts} alerts wait at the simulated vendors and are read now; later ones within a minute. From now on:
 """
 
 
@@ -91,6 +92,7 @@ def where_to_look(seeded: Seeded, places: Places, *, token: str, key: str) -> st
         key=key,
         webhook_body=places.webhook_body,
         python=places.python,
+        root=_ROOT,
         alerts=seeded.alerts,
     )
 

@@ -88,7 +88,7 @@ class Timer:
     ) -> None:
         self._function, self._schedule, self._invoker = function, schedule, invoker
         self._monitor, self._run_on_startup, self._now = monitor, run_on_startup, now
-        self._stopping = asyncio.Event()
+        self._stopping, self._running = asyncio.Event(), asyncio.Lock()
 
     async def run(self) -> None:
         """Run the function again and again until `stop`."""
@@ -103,6 +103,10 @@ class Timer:
             # Counted from the run's start: one that outlasts the schedule's step is followed by the next at
             # once.
             due = self._schedule.after(start)
+
+    async def run_now(self) -> None:
+        """Run the function once, outside its schedule, when no run is under way."""
+        await self._invoke(self._now(), past_due=False)
 
     def stop(self) -> None:
         """Begin no further run."""
@@ -124,7 +128,9 @@ class Timer:
             past_due=past_due, schedule_status=self._status(at), schedule={"AdjustForDST": True}
         )
         with suppress(Failed):  # logged; the schedule goes on
-            await self._invoker.invoke(self._function, request, reason="Past due" if past_due else "Timer")
+            async with self._running:
+                reason = "Past due" if past_due else "Timer"
+                await self._invoker.invoke(self._function, request, reason=reason)
         if self._monitor:
             try:
                 self._monitor.note(at)

@@ -53,6 +53,20 @@ def test_runs_of_one_timer_do_not_overlap(run: Run, eventually: Eventually) -> N
     assert _runs(host)[:4] == ["in", "out", "in", "out"]
 
 
+def test_the_master_key_runs_a_timer_now(run: Run) -> None:
+    """As the real host's admin address does; nobody else may, and only timers are there."""
+    host = run(_timer("0 0 0 1 1 *"))
+    default, master = host.host.keys.default, host.host.keys.master
+
+    statuses = [
+        host.call(f"/admin/functions/{name}?code={key}", method="POST").status
+        for name, key in (("tick", default), ("tick", master), ("tock", master))
+    ]
+
+    assert statuses == [401, 202, 404]
+    assert _runs(host) == [False]
+
+
 def test_a_missed_run_is_made_up_for_at_once(run: Run, tmp_path: Path, eventually: Eventually) -> None:
     """The monitor's file says that the host was off when it should have run."""
     path = tmp_path / "state" / "timers" / "tick.json"
