@@ -29,8 +29,16 @@ def validated(vendor: Vendor, given: Mapping[str, Any]) -> Fields:
     try:
         return vendor.fields.model_validate(given)
     except ValidationError as error:
-        wrong = field_errors(error, "body", "fields")
+        wrong = [_explained(vendor, one) for one in field_errors(error, "body", "fields")]
         raise Invalid("Some fields are not right; see errors.", wrong) from None
+
+
+def _explained(vendor: Vendor, wrong: FieldError) -> FieldError:
+    """With the form's own description of the field, which tells what to type."""
+    field = vendor.fields.model_fields.get(wrong.field.removeprefix("body.fields."))
+    if field is None or not field.description:
+        return wrong
+    return wrong.model_copy(update={"message": f"{wrong.message} {field.description}"})
 
 
 def secret_in(fields: Fields) -> str | None:

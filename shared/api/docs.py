@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -17,7 +16,21 @@ from shared.api.problems import anchor_of, title_of
 router = APIRouter(include_in_schema=False)
 
 _METHODS = ("get", "post", "put", "patch", "delete")
-_PROBLEMS = (400, 401, 403, 404, 405, 409, 410, 412, 413, 422, 500, 502, 503)
+_PROBLEMS = {
+    400: "The request cannot be understood: change it.",
+    401: "No access token, or one that is not valid here: sign in again.",
+    403: "The access token lacks the role for this: ask for it in Entra ID.",
+    404: "Nothing has that name, or it may not be known to the caller.",
+    405: "This address does not know the method.",
+    409: "Somebody else was first: read again, decide again.",
+    410: "It is gone for good.",
+    412: "If-Match names a version that is no longer the newest: read again, decide again.",
+    413: "The body is too large.",
+    422: "Some fields are not right: errors names each with the reason.",
+    500: "A fault in the product: tell the operator the correlation id, which is in the log.",
+    502: "The other side answered something that cannot be understood.",
+    503: "Something needed is busy or away: come again after Retry-After seconds.",
+}
 
 
 @router.get("/openapi.json")
@@ -52,6 +65,6 @@ def _operations(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _problems() -> Iterator[str]:
-    for status in _PROBLEMS:
-        said = escape(f"{status} {title_of(status)}: {HTTPStatus(status).description}".rstrip(": "))
+    for status, means in _PROBLEMS.items():
+        said = escape(f"{status} {title_of(status)}: {means}")
         yield f'<li id="{anchor_of(status)}">{said}</li>'

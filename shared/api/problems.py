@@ -137,6 +137,15 @@ def field_errors(found: ValidationError | Any, *prefix: str) -> list[FieldError]
     return [FieldError(field=_where((*prefix, *e["loc"])), message=_why(e)) for e in found]
 
 
+# pydantic's own words would show a pattern, or speak of "inputs".
+_WORDS = {
+    "json_invalid": "This is not JSON.",
+    "string_pattern_mismatch": "This is not in the form that is asked for.",
+    "extra_forbidden": "There is no such field.",
+    "missing": "This field is required.",
+}
+
+
 def _where(path: Iterable[Any]) -> str:
     # A name that is not like ours was made up by the sender, and might be anything, even a secret in the
     # wrong place.
@@ -146,4 +155,4 @@ def _where(path: Iterable[Any]) -> str:
 
 
 def _why(error: Mapping[str, Any]) -> str:
-    return "This is not JSON." if error["type"] == "json_invalid" else str(error["msg"])
+    return _WORDS.get(error["type"]) or f"{error['msg']}."

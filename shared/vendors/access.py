@@ -33,11 +33,14 @@ def features(
     permissions: Mapping[Feature, Permission], names: Collection[str], proven: Mapping[Feature, bool | None]
 ) -> tuple[FeatureCheck, ...]:
     """Each feature: as `proven` by a call where that is known, else by whether a granted name is enough for
-    it."""
-    return tuple(
-        feature(name, permission, proven.get(name, any(p in names for p in permission.any_of)))
-        for name, permission in permissions.items()
-    )
+    it. What is granted already is never called missing while a call proves nothing (an outage)."""
+    found = []
+    for name, permission in permissions.items():
+        granted_already = any(one in names for one in permission.any_of)
+        works = proven.get(name, granted_already)
+        unproven = works is None and granted_already
+        found.append(FeatureCheck(name, works=None) if unproven else feature(name, permission, works))
+    return tuple(found)
 
 
 def feature(name: Feature, permission: Permission, works: bool | None) -> FeatureCheck:

@@ -94,7 +94,8 @@ class Permission:
 
 @dataclass(frozen=True)
 class FeatureCheck:
-    """Whether a feature works now. `missing` and `remedy` are words for the operator."""
+    """Whether a feature works now; None: not known. `missing` and `remedy` are words for the operator: what
+    it needs that is not known to be granted, and where to grant it."""
 
     feature: Feature
     works: bool | None

@@ -69,6 +69,19 @@ def test_what_does_not_validate_is_named_and_never_repeated(
     assert parts.configurations.all() == []
 
 
+def test_a_field_in_a_wrong_form_is_told_in_the_forms_own_words(admin: Any, fields: dict[str, Any]) -> None:
+    """What to type, not the pattern that it does not match."""
+    wrong = {"tenant_id": "not a tenant", "tennant": "x"}
+
+    answer = admin.post(URL, json={"vendor": "defender_endpoint", "fields": fields | wrong})
+
+    assert {one["field"]: one["message"] for one in answer.json()["errors"]} == {
+        "body.fields.tenant_id": "This is not in the form that is asked for. "
+        "Directory (tenant) ID, or one of its domains.",
+        "body.fields.tennant": "There is no such field.",
+    }
+
+
 def test_an_unknown_vendor_is_refused(admin: Any, fields: dict[str, Any]) -> None:
     """With a pointer to those that are known."""
     answer = admin.post(URL, json={"vendor": "other", "fields": fields})

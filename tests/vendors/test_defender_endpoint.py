@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.configurations import CLOUDS, CloudName, Configuration
-from shared.errors import HostNotAllowed
+from shared.errors import HostNotAllowed, TryLater
 from shared.vendors.defender_endpoint import DefenderEndpoint
 from shared.vendors.vendor import Feature
 
@@ -79,6 +79,15 @@ def test_the_check_asks_for_one_alert_only(connect, scripted):
     api = scripted({"value": []})
     DefenderEndpoint().check(connect(api))
     assert api.calls == [("/api/alerts", {"$top": "1"})]
+
+
+def test_a_permission_that_the_token_has_is_not_called_missing_in_an_outage(connect, scripted):
+    """The check could not prove it, but there is nothing to grant."""
+    api = scripted(TryLater("away"))
+    api.claims = {"roles": ["Alert.Read.All"]}
+    features = {f.feature: f for f in DefenderEndpoint().check(connect(api)).features}
+    reading = features[Feature.read_alerts]
+    assert (reading.works, reading.missing, reading.remedy) == (None, None, None)
 
 
 @pytest.mark.parametrize(
