@@ -26,6 +26,7 @@ LOCK = Path(__file__).with_name("azurite")
 _ACCOUNT = "devstoreaccount1"
 # Published by Microsoft for local emulators ("Connect to Azurite"); it opens nothing but a loopback port.
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+_LISTENING = "service is successfully listening"
 _SERVICES = ("blob", "queue", "table")
 _START_SECONDS, _STOP_SECONDS = 30.0, 10.0
 
@@ -151,16 +152,16 @@ class Azurite:
                 env={**os.environ, "AZURITE_ACCOUNTS": ";".join(f"{n}:{k}" for n, k in self._keys.items())},
             )
             until = time.monotonic() + _START_SECONDS
-            while not all(map(_answers, self.ports)):
+            while True:
+                output.seek(0)
+                words = output.read().decode(errors="replace").strip()
+                # Its own word: what answers on the ports may be somebody else's, who was a moment faster.
+                if words.count(_LISTENING) == len(_SERVICES) and self.alive():
+                    return
                 if not self.alive() or time.monotonic() > until:
                     break
                 time.sleep(0.05)
-            # The ports may belong to somebody else, and a child that could not get them is about to end.
-            if self.alive() and all(map(_answers, self.ports)):
-                return
-            output.seek(0)
-            words = output.read().decode(errors="replace").strip()[-800:]
-        raise RuntimeError(f"Azurite did not start. {words}")
+        raise RuntimeError(f"Azurite did not start. {words[-800:]}")
 
     def _command(self) -> list[str]:
         where = ["--location", str(self._data)] if self._data else ["--inMemoryPersistence"]

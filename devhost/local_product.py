@@ -30,6 +30,7 @@ class LocalProduct:
     def __init__(self, places: Places, stopping: Stopping, stack: ExitStack) -> None:
         self._places, self._stopping, self._stack = places, stopping, stack
         self._children: list[Child] = []
+        self._azurite: Azurite | None = None
         (places.local / "logs").mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
@@ -44,6 +45,8 @@ class LocalProduct:
         """Raises Trouble if something has ended by itself."""
         for child in self._children:
             child.check()
+        if self._azurite is not None and not self._azurite.alive():
+            raise Trouble("The storage (Azurite) has ended by itself. Start again; what it held is kept.")
 
     def _start_storage(self) -> str:
         azurite = Azurite(
@@ -57,6 +60,7 @@ class LocalProduct:
             azurite.start()
         except RuntimeError as error:
             raise Trouble(str(error)) from error
+        self._azurite = azurite
         print(f"Storage runs (Azurite, ports {', '.join(map(str, azurite.ports))}).", flush=True)
         return azurite.connection_string
 

@@ -180,7 +180,7 @@ class Parts:
     def transports(self) -> Mapping[Transport, PushTransport]:
         from shared.push.services import transports
 
-        return transports(self.settings, self.secrets)
+        return transports(self.settings, self.secrets, self.clock)
 
     @part
     def clouds(self) -> Mapping[CloudName, Cloud]:

@@ -3,6 +3,8 @@ it is asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.notifications import Transport
@@ -13,17 +15,22 @@ if TYPE_CHECKING:
     from shared.push.signing import Secrets
 
 
-def transports(settings: Settings, secrets: Secrets) -> dict[Transport, PushTransport]:
+Clock = Callable[[], datetime]
+
+
+def transports(
+    settings: Settings, secrets: Secrets, clock: Clock = lambda: datetime.now(UTC)
+) -> dict[Transport, PushTransport]:
     """Web Push always; APNs when its team, key id and topic are set. Nothing is opened yet."""
-    found: dict[Transport, PushTransport] = {Transport.webpush: _web_push(settings, secrets)}
+    found: dict[Transport, PushTransport] = {Transport.webpush: _web_push(settings, secrets, clock)}
     if settings.apns_team_id and settings.apns_key_id and settings.apns_topic:
         found[Transport.apns] = _apns(
-            settings, secrets, settings.apns_team_id, settings.apns_key_id, settings.apns_topic
+            settings, secrets, clock, settings.apns_team_id, settings.apns_key_id, settings.apns_topic
         )
     return found
 
 
-def _web_push(settings: Settings, secrets: Secrets) -> PushTransport:
+def _web_push(settings: Settings, secrets: Secrets, clock: Clock) -> PushTransport:
     from shared.push.web_push import WebPushTransport
 
     return WebPushTransport(
@@ -33,10 +40,13 @@ def _web_push(settings: Settings, secrets: Secrets) -> PushTransport:
         public_url=settings.public_url,
         privacy=settings.privacy,
         ca_bundle=settings.ca_bundle,
+        clock=clock,
     )
 
 
-def _apns(settings: Settings, secrets: Secrets, team_id: str, key_id: str, topic: str) -> PushTransport:
+def _apns(
+    settings: Settings, secrets: Secrets, clock: Clock, team_id: str, key_id: str, topic: str
+) -> PushTransport:
     from shared.push.apns import ApnsTransport
 
     return ApnsTransport(
@@ -49,4 +59,5 @@ def _apns(settings: Settings, secrets: Secrets, team_id: str, key_id: str, topic
         public_url=settings.public_url,
         privacy=settings.privacy,
         ca_bundle=settings.ca_bundle,
+        clock=clock,
     )
