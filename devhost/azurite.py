@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 from typing import Any
 
 LOCK = Path(__file__).with_name("azurite")
@@ -153,8 +154,7 @@ class Azurite:
             )
             until = time.monotonic() + _START_SECONDS
             while True:
-                output.seek(0)
-                words = output.read().decode(errors="replace").strip()
+                words = _said(output)
                 # Its own word: what answers on the ports may be somebody else's, who was a moment faster.
                 if words.count(_LISTENING) == len(_SERVICES) and self.alive():
                     return
@@ -224,6 +224,15 @@ def _free(wanted: tuple[int, int, int]) -> tuple[int, int, int]:
     finally:
         for holder in held:
             holder.close()
+
+
+def _said(output: IO[bytes]) -> str:
+    """What the child has written so far. Its place in the file is ours, too, so it is not moved where that can
+    be helped."""
+    if hasattr(os, "pread"):
+        return os.pread(output.fileno(), 65_536, 0).decode(errors="replace").strip()
+    output.seek(0)
+    return output.read().decode(errors="replace").strip()
 
 
 def _answers(port: int) -> bool:
