@@ -178,7 +178,9 @@ def _found(parts: ApiParts, id: str) -> Configured:
 def _vendor(parts: ApiParts, slug: str) -> Vendor:
     vendor = parts.vendors.get(slug)
     if vendor is None:
-        wrong = FieldError(field="body.vendor", message="no such vendor; GET /api/v1/vendors names them")
+        wrong = FieldError(
+            field="body.vendor", message="There is no such vendor; GET /api/v1/vendors names them."
+        )
         raise Invalid("This vendor is not known here.", [wrong])
     return vendor
 

@@ -134,7 +134,7 @@ def field_errors(found: ValidationError | Any, *prefix: str) -> list[FieldError]
     if isinstance(found, ValidationError):
         # With input or context included this fails on text that is not UTF-8, besides echoing it.
         found = found.errors(include_input=False, include_context=False, include_url=False)
-    return [FieldError(field=_where((*prefix, *e["loc"])), message=_why(e)) for e in found]
+    return [FieldError(field=_where((*prefix, *_place(e))), message=_why(e)) for e in found]
 
 
 # pydantic's own words would show a pattern, or speak of "inputs".
@@ -146,6 +146,12 @@ _WORDS = {
 }
 
 
+def _place(error: Mapping[str, Any]) -> tuple[Any, ...]:
+    # Where JSON breaks off, the place ends with a byte's number, which is no field.
+    place: tuple[Any, ...] = tuple(error["loc"])
+    return place[:-1] if error["type"] == "json_invalid" else place
+
+
 def _where(path: Iterable[Any]) -> str:
     # A name that is not like ours was made up by the sender, and might be anything, even a secret in the
     # wrong place.
@@ -155,4 +161,5 @@ def _where(path: Iterable[Any]) -> str:
 
 
 def _why(error: Mapping[str, Any]) -> str:
-    return _WORDS.get(error["type"]) or f"{error['msg']}."
+    words = str(error["msg"]).removeprefix("Value error, ")
+    return _WORDS.get(error["type"]) or f"{words[:1].upper()}{words[1:]}."
