@@ -1,8 +1,10 @@
-"""The pipeline with a vendor and a phone of a few lines, on storage that can fail at any call: quick enough to try every one."""
+"""The pipeline with a vendor and a phone of a few lines, on storage that can fail at any call: quick enough
+to try every one."""
 
 from __future__ import annotations
 
 import base64
+import json
 import random
 import threading
 from collections import Counter
@@ -80,7 +82,8 @@ class Mortal:
 
 
 class Vendor:
-    """A vendor with a list of alerts, each a small object with `id`, `at` (its place in time) and more; pages of two."""
+    """A vendor with a list of alerts, each a small object with `id`, `at` (its place in time) and more; its
+    pages hold two."""
 
     slug, title = "defender_for_cloud", "Vendor"
 
@@ -133,7 +136,8 @@ class Vendor:
 
 
 class Phones:
-    """A push service. `pushed` counts what came by (installation, notification); `busy` answers "later" so many times."""
+    """A push service. `pushed` counts what came by (installation, notification); `busy` answers "later" so
+    many times."""
 
     name = Transport.webpush
 
@@ -161,7 +165,8 @@ class Phones:
 
     @property
     def shown(self) -> Counter[tuple[str, str]]:
-        """What stands on the first phone, by title and reason: a push with the id of an earlier one takes its place."""
+        """What stands on the first phone, by title and reason: a push with the id of an earlier one takes its
+        place."""
         there = [self.said[n] for i, n in self.pushed if i == "phone-0"]
         return Counter((n.title, n.reason.value) for n in there)
 
@@ -240,19 +245,17 @@ class Rig:
 
     def webhook(self, alert: dict[str, Any]) -> None:
         """Send an alert until it is taken, as a Logic App does."""
-        import json
+        body, answers = json.dumps(alert).encode(), [0]
 
-        body = json.dumps(alert).encode()
-        while True:
-            answers: list[int] = []
-            took = lambda: answers.append(  # noqa: E731
-                self.parts.receiver.receive("c1", self.vendor.slug, body).status
-            )
-            if self.survive(took) and answers == [202]:
-                return
+        def post() -> None:
+            answers.append(self.parts.receiver.receive("c1", self.vendor.slug, body).status)
+
+        while answers[-1] != 202:
+            self.survive(post)
 
     def drain(self) -> None:
-        """Work until every queue is empty, hidden messages included; the dead rise after the visibility timeout."""
+        """Work until every queue is empty, hidden messages included; what a dead process held comes back after
+        the visibility timeout."""
         for _ in range(40):
             while not self.survive(self.pump.drain):
                 pass

@@ -1,5 +1,5 @@
-"""A process may die, and storage may lie, at every single call: still each alert is one card, and each announced change
-stands on the phone once."""
+"""A process may die, and storage may lie, at every single call: still each alert is one card, and each
+announced change stands on the phone once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ EXPECTED = {
 
 
 def story(rig: Rig) -> None:
-    """New alerts by poll and webhook, small and large; changes that are announced, and one that is not; a busy service."""
+    """New alerts by poll and webhook, small and large; changes that are announced, and one that is not; a
+    push service that is busy."""
     rig.vendor.put("small", severity="low")
     rig.vendor.put("large", severity="high", text=noise(70))
     rig.vendor.put("unreadable")
@@ -57,8 +58,9 @@ def chosen(fault: Fault) -> list[int]:
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_no_failed_call_loses_or_repeats_anything(fault: Fault) -> None:
-    """Every call of the story fails in turn. The phone shows the same in the end, only the alert that nobody can read is
-    in quarantine, and a push goes out twice only if its outcome could not be noted: that gap cannot be closed."""
+    """Every call of the story fails in turn. The phone shows the same in the end, only the alert that nobody
+    can read is in quarantine, and a push goes out twice only if its outcome could not be noted: that gap
+    cannot be closed."""
     wrong = []
     for at in chosen(fault):
         rig = Rig(at, fault)
