@@ -63,7 +63,7 @@ def main() -> int:
 
 def house(connection_string: str, receiver: PushReceiver, world: World) -> Parts:
     """The product with a Defender for Cloud configuration and one browser."""
-    more = {
+    more: dict[str, Any] = {
         "POCKETSOC_PUSH_HOSTS": receiver.origin.removeprefix("https://"),
         "POCKETSOC_CA_BUNDLE": receiver.ca_bundle,
     }

@@ -38,7 +38,7 @@ class BareCalls:
         self._session.verify = ca_bundle
         self._push_address = push_address
 
-    def steps(self) -> list[tuple[str, Callable[[], object]]]:
+    def steps(self) -> list[tuple[str, Callable[[], Any]]]:
         """The calls in order."""
         raw, said = (
             self._queues.get_queue_client(Queue.raw_alerts),
@@ -63,7 +63,7 @@ class BareCalls:
             result = call()
             taken.append((name, time.perf_counter() - began))
             if name == "queue receive":
-                queue, message = result  # type: ignore[misc]
+                queue, message = result
                 queue.delete_message(message)
         return taken
 
