@@ -254,7 +254,7 @@ class Rig:
             self.survive(post)
 
     def drain(self) -> None:
-        """Work until every queue is empty, hidden messages included; what a dead process held comes back after
+        """Work until every queue is empty, hidden messages included: what a dead process held comes after
         the visibility timeout."""
         for _ in range(40):
             while not self.survive(self.pump.drain):
