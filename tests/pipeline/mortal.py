@@ -181,7 +181,7 @@ class Rig:
         self.fate = Fate(at, fault, armed=False)
         self.vendor, self.phones = Vendor(), Phones(self.fate)
         tables, queues, blobs = stores or (MemoryTables(), MemoryQueues(clock=self.clock), MemoryBlobs())
-        self.real_tables, self.real_queues = tables, queues
+        self.real_tables, self.real_queues, self.real_blobs = tables, queues, blobs
         self.parts = self.joined(tables, queues, blobs)
         for number in range(phones):
             self.parts.installations.register(
@@ -264,6 +264,14 @@ class Rig:
                 return
             self.now += timedelta(seconds=31)
         raise AssertionError("the queues do not become empty")
+
+    def drain_to(self, queue: str) -> None:
+        """Work until there is a message on that queue, and leave it there."""
+        for before in ("polls", "raw-alerts", "notifications"):
+            if before == queue:
+                return
+            while self.pump.step(before):
+                pass
 
     def close(self) -> None:
         """End the threads."""
