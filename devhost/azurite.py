@@ -18,8 +18,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import IO
-from typing import Any
+from typing import IO, Any
+
+from devhost.orphans import ending_with_us
 
 LOCK = Path(__file__).with_name("azurite")
 """The package file, its lock, and an empty module for what Azurite asks for and never uses here."""
@@ -150,6 +151,7 @@ class Azurite:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl+C reaches the owner, who stops Azurite last
+                preexec_fn=ending_with_us(),
                 env={**os.environ, "AZURITE_ACCOUNTS": ";".join(f"{n}:{k}" for n, k in self._keys.items())},
             )
             until = time.monotonic() + _START_SECONDS
@@ -227,8 +229,8 @@ def _free(wanted: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _said(output: IO[bytes]) -> str:
-    """What the child has written so far. Its place in the file is ours, too, so it is not moved where that can
-    be helped."""
+    """What the child has written so far. Its place in the file is ours, too: it is not moved where that can be
+    helped."""
     if hasattr(os, "pread"):
         return os.pread(output.fileno(), 65_536, 0).decode(errors="replace").strip()
     output.seek(0)
