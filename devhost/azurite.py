@@ -229,7 +229,7 @@ def _free(wanted: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _said(output: IO[bytes]) -> str:
-    """What the child has written so far. Its place in the file is ours, too: it is not moved where that can be
+    """What the child has written so far. Its place in the file is ours, too: not moved where that can be
     helped."""
     if hasattr(os, "pread"):
         return os.pread(output.fileno(), 65_536, 0).decode(errors="replace").strip()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
+from devhost.orphans import ending_with_us
 from devhost.workshop import Trouble, last_lines
 
 _STOP_SECONDS = 8.0
@@ -61,6 +62,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=os.name != "nt",
+                preexec_fn=ending_with_us(),  # noqa: PLW1509 - one system call, and no thread of ours runs
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
 

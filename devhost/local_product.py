@@ -14,6 +14,7 @@ from pathlib import Path
 
 from devhost.azurite import Azurite, find_node
 from devhost.children import Child, Stopping
+from devhost.orphans import TakenError, held
 from devhost.show import Places
 from devhost.web_client import CallFailed, WebClient
 from devhost.workshop import Trouble
@@ -35,6 +36,7 @@ class LocalProduct:
 
     def start(self) -> None:
         """Start all, each when the one before answers. Raises Trouble with the words of what does not."""
+        self._hold_state()
         _check_free(self._places.port, "--port")
         _check_free(self._places.simulator_port, "--simulator-port")
         storage = self._start_storage()
@@ -47,6 +49,16 @@ class LocalProduct:
             child.check()
         if self._azurite is not None and not self._azurite.alive():
             raise Trouble("The storage (Azurite) has ended by itself. Start again; what it held is kept.")
+
+    def _hold_state(self) -> None:
+        try:
+            self._stack.enter_context(held(self._places.local))
+        except TakenError as taken:
+            raise Trouble(
+                f"Another dev.py run (process {taken.process}) works in {self._places.local}. Stop it, or keep "
+                f"this one apart with all three: --port {self._places.port + 1} "
+                f"--simulator-port {self._places.simulator_port + 1} --state <another folder>"
+            ) from taken
 
     def _start_storage(self) -> str:
         azurite = Azurite(

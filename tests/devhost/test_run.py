@@ -126,6 +126,34 @@ def test_a_second_run_finds_what_the_first_has_made(tmp_path: Path) -> None:
     assert len(seen[0][0]) == 3
 
 
+def test_a_second_run_beside_the_first_is_refused(tmp_path: Path) -> None:
+    """Two storages on one folder would damage it; the words name who is there."""
+    state = tmp_path / "state"
+    with _running(state) as first:
+        first.wait_for("The functions run")
+        words = first.output.with_suffix(".first")
+        first.output.rename(words)
+        second = _Run(state, _free_port(), _free_port())
+        assert second.process.wait(30) == 1
+
+    assert f"process {first.process.pid}" in second.said()
+    assert "--state" in second.said()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_a_killed_run_leaves_nothing_running(tmp_path: Path) -> None:
+    """Even SIGKILL, which nobody can answer; the next run finds free ports and the state."""
+    with _running(tmp_path / "state") as run:
+        run.wait_for(_SEEDED)
+        azurite_ports = [int(one) for one in re.findall(r"\d+", run.wait_for(r"Azurite, ports ([^)]*)")[1])]
+        run.stop(signal.SIGKILL)
+
+    until = time.monotonic() + 20
+    while any(map(_answers, [*run.ports, *azurite_ports])):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 def test_a_taken_port_is_said_with_the_option_to_change_it(tmp_path: Path) -> None:
     """And nothing is started."""
     with socket.socket() as holder:
