@@ -77,12 +77,13 @@ class Ingester:
         self, configuration: Configuration, message: RawAlerts, raw: RawAlert
     ) -> list[tuple[Detection, RawAlert]]:
         vendor = self.vendors[configuration.vendor]
-        bodies = [raw.body]
-        if message.channel is Channel.webhook:
-            bodies = self._take_apart(configuration, raw, vendor)
+        webhook = message.channel is Channel.webhook
+        bodies = self._take_apart(configuration, raw, vendor) if webhook else [raw.body]
         entries = []
         for body in bodies:
             try:
+                # A webhook's body may hold JSON as text, which only now came to light.
+                body = storable(body) if webhook else body
                 entries.append((read_alert(vendor, body, message.channel), raw))
             except Unreadable as error:
                 self.quarantine.put(Kind.alert, as_bytes(body), reason=str(error), source=configuration.id)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from shared.configurations import Configuration, PollState
 from shared.store.stores import Delete, Insert, Replace, Row, Span, Table, Tables, Value, key_safe
 
+_log = logging.getLogger(__name__)
 _CONFIGURATION, _STATE = "configuration", "state"
 
 
@@ -34,6 +36,16 @@ def _configured(rows: list[Row]) -> Configured | None:
     return Configured(configuration, read)
 
 
+def _readable(rows: list[Row]) -> Configured | None:
+    try:
+        return _configured(rows)
+    except ValueError:
+        _log.exception(
+            "configuration %s cannot be read; it was written by another version", rows[0].partition
+        )
+        return None
+
+
 class Configurations:
     """Every vendor configuration. Holds references of secrets, never secrets."""
 
@@ -41,7 +53,8 @@ class Configurations:
         self._tables = tables
 
     def all(self) -> list[Configured]:
-        """All of them, in the order of their ids."""
+        """All of them, in the order of their ids; one that cannot be read is left out, for the sake of the
+        others."""
         groups: dict[str, list[Row]] = {}
         token: str | None = None
         while True:
@@ -50,7 +63,7 @@ class Configurations:
                 groups.setdefault(row.partition, []).append(row)
             token = page.token
             if token is None:
-                return [c for c in map(_configured, groups.values()) if c is not None]
+                return [c for c in map(_readable, groups.values()) if c is not None]
 
     def get(self, id: str) -> Configured | None:
         """One of them, or None. One storage call, unless the service stops in the middle."""

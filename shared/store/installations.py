@@ -94,19 +94,20 @@ class Installations:
         return True
 
     def _opened(self, rows: Iterable[Row]) -> Iterator[Installation]:
-        """The installations of the rows; one whose seal cannot be opened is left out and must come anew."""
+        """The installations of the rows; one that cannot be opened or read is left out and must come anew."""
         from cryptography.fernet import InvalidToken
 
         for row in rows:
             try:
-                opened = self._seal().decrypt(_bytes(row.values["sealed"]))
-            except InvalidToken:
+                opened = json.loads(self._seal().decrypt(_bytes(row.values["sealed"])))
+                document = json.loads(str(row.values["document"]))
+                found = Installation.model_validate({**document, "registration": opened})
+            except (InvalidToken, ValueError, KeyError):
                 _log.error(
                     "the registration of installation %s cannot be opened: it must register anew", row.key
                 )
                 continue
-            document = json.loads(str(row.values["document"]))
-            yield Installation.model_validate({**document, "registration": json.loads(opened)})
+            yield found
 
     def _seal(self) -> Fernet:
         from cryptography.fernet import Fernet

@@ -19,6 +19,7 @@ from shared.push.transport import Delivery
 from shared.store.feed import FeedQuery
 from shared.store.quarantine import Kind
 from shared.store.stores import Container, Message, Queue
+from shared.vendors.vendor import WebhookItem
 from tests.pipeline.mortal import NOW, Rig, noise
 
 
@@ -188,6 +189,16 @@ def test_one_alert_nested_too_deeply_does_not_stop_its_page(rig: Rig) -> None:
     rig.webhook({"id": "deep", "severity": "low", "more": deep})
     rig.drain()
     assert [q.kind for q in rig.parts.quarantine.all()] == [Kind.event, Kind.alert]
+
+
+def test_text_in_text_that_cannot_be_stored_is_made_storable(rig: Rig) -> None:
+    """Half a character may be hidden in JSON that is inside of JSON."""
+    rig.vendor.read_webhook = lambda body: (  # type: ignore[method-assign]
+        WebhookItem("alert", json.loads(body["text"]), "", ""),
+    )
+    rig.webhook({"text": '{"id": "\\ud800", "at": 1, "severity": "low"}'})
+    rig.drain()
+    assert rig.phones.shown == {("?", "first_sight"): 1}
 
 
 def test_one_broken_installation_does_not_keep_the_others_waiting() -> None:
