@@ -4,8 +4,8 @@ Alerts are the simulator's, rendered before the clock starts, and go through the
 memory, a fresh process polls the simulator over https. Everything is stored on Azurite.
 
     bulk        storage transactions for each new detection, counted on the wire, from the receipt of the poll
-                message until the announcements are queued; "burst": updated in the last ten minutes,
-                "backlog": over the last five days
+                message until the announcements are queued; "burst": new in the last ten minutes, "backlog":
+                from the last five days, which takes a row for delta sync each
     re-read     the same for alerts that have not changed
     throughput  raw-alerts messages normalised, deduped and stored, against the bare SDK inserting the same
                 rows in the same batches, by turns
@@ -75,7 +75,8 @@ def house(storage: Azurite, vendor: str, alerts: int, within: timedelta, *, seed
     parts = parts_on(storage.connection_string_of(next(_accounts)), clock=clock)
     configure(parts, vendor)
     if vendor == ENDPOINT:
-        serve(parts, EndpointPages(alerts, now=clock(), within=within, seed=seed))
+        fresh = within == SPREADS["burst"]
+        serve(parts, EndpointPages(alerts, now=clock(), within=within, fresh=fresh, seed=seed))
     else:
         serve(parts, CloudPages(alerts, now=clock(), within=within))
     parts.ticker.tick()

@@ -39,6 +39,7 @@ def fill(connection_string: str, configuration: Any, count: int) -> None:
             batch = []
         batch.append(row)
     table.insert(batch)
+    table.close()
 
 
 def _rows(configuration: Any, count: int) -> Iterator[Row]:
@@ -104,6 +105,10 @@ class _Table:
         told = answer.read()
         if answer.status != 202 or told.count(b"HTTP/1.1 204") != len(rows):
             raise RuntimeError(f"loading cards failed: {answer.status} {told[:500]!r}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def _body(self, name: str, rows: list[Row]) -> bytes:
         lines = [f"--batch_{name}", f"Content-Type: multipart/mixed; boundary=changeset_{name}", ""]

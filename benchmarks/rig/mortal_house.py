@@ -66,7 +66,7 @@ class MortalHouse:
         )
         self.afterlife = self._parts()
         configure(self.afterlife, "defender_endpoint", poll_interval=300)
-        configure(self.afterlife, "defender_for_cloud", poll_interval=900)
+        configure(self.afterlife, "defender_for_cloud", poll_interval=600)
         for name in PHONES:
             self._register(name)
         self._begin()

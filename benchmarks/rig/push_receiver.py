@@ -28,7 +28,8 @@ class PushReceiver:
     def __enter__(self) -> PushReceiver:
         command = [sys.executable, "-m", "benchmarks.rig.push_receiver", str(self._folder)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self.origin = f"https://localhost:{self.next_arrival()}"
         return self
 
@@ -37,6 +38,9 @@ class PushReceiver:
     ) -> None:
         self._process.terminate()
         self._process.wait()
+        self._reader.join()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def next_arrival(self, seconds: float = 20) -> int:
         """When the next push came; waits for it. Raises TimeoutError."""

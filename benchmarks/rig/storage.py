@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,8 +24,9 @@ _ACCOUNTS = 100
 
 @contextmanager
 def azurite() -> Iterator[Azurite]:
-    """A fresh Azurite in memory, with a hundred accounts."""
-    with Azurite(ROOT / ".local" / "azurite", find_node(Path(sys.prefix)), accounts=_ACCOUNTS) as running:
+    """A fresh Azurite in memory, with a hundred accounts. POCKETSOC_AZURITE says where it is installed."""
+    folder = Path(os.environ.get("POCKETSOC_AZURITE") or ROOT / ".local" / "azurite")
+    with Azurite(folder, find_node(Path(sys.prefix)), accounts=_ACCOUNTS) as running:
         yield running
 
 

@@ -181,7 +181,7 @@ class TwoDays:
         kind = self.chance.choice(("429", "500", "503", "drop", *(("garbage",) if match != "/push" else ())))
         after = self.chance.choice((None, 1, 30, 300)) if kind in ("429", "503") else None
         fault = Fault(
-            match, kind, times=self.chance.randint(1, 3), skip=self.chance.randint(0, 2), retry_after=after
+            match, kind, times=self.chance.randint(1, 2), skip=self.chance.randint(0, 2), retry_after=after
         )
         with self.world.lock:
             self.world.faults.append(fault)

@@ -38,15 +38,19 @@ class _Pages:
 
 class EndpointPages(_Pages):
     """The alerts list of Defender for Endpoint: `count` alerts whose updates are spread over `within` before
-    now. `seed` makes other alerts of the same kind."""
+    now. `fresh`: created a second before, not as long before as their fixture says. `seed` makes other alerts
+    of the same kind."""
 
     def __init__(
-        self, count: int, *, now: datetime, within: timedelta = timedelta(days=5), seed: int = 0
+        self, count: int, *, now: datetime, within: timedelta, fresh: bool = False, seed: int = 0
     ) -> None:
         tenant = EndpointTenant(sample.TENANT_ID, seed)
         tenant.made = seed * 1_000_000
         end, step = ticks.ticks_of(now), ticks.span(within) // max(count, 1)
         alerts = [tenant.make(end - step * (count - place)) for place in range(count)]
+        if fresh:
+            for alert in alerts:
+                alert.created = alert.updated - ticks.SECOND
         self._updates = [alert.updated for alert in alerts]
         self._texts = [json.dumps(alert.raw(evidence=True)) for alert in alerts]
 
