@@ -62,7 +62,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=os.name != "nt",
-                preexec_fn=ending_with_us(),  # noqa: PLW1509 - one system call, and no thread of ours runs
+                preexec_fn=ending_with_us(),
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
 

@@ -55,8 +55,8 @@ class LocalProduct:
             self._stack.enter_context(held(self._places.local))
         except TakenError as taken:
             raise Trouble(
-                f"Another dev.py run (process {taken.process}) works in {self._places.local}. Stop it, or keep "
-                f"this one apart with all three: --port {self._places.port + 1} "
+                f"Another dev.py run (process {taken.process}) works in {self._places.local}. Stop it, or "
+                f"keep this one apart with all three: --port {self._places.port + 1} "
                 f"--simulator-port {self._places.simulator_port + 1} --state <another folder>"
             ) from taken
 
