@@ -102,7 +102,7 @@ class Follower:
 
     def __init__(self, product: WebClient, simulator: WebClient) -> None:
         self._product, self._simulator = product, simulator
-        self._since = datetime.now(UTC).isoformat()
+        self._since = self._began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         self._shown: dict[str, str] = {}
         self._pushes: dict[str, int] = {}
 
@@ -117,7 +117,8 @@ class Follower:
             asked = {"changed_since": self._since, "limit": "200"} | ({"cursor": cursor} if cursor else {})
             page = self._product.call("GET", f"/api/v1/detections?{urlencode(asked)}", token=token)
             for one in page["items"]:
-                if self._shown.get(one["id"]) != one["changed"]:
+                # Delta sync looks back a little for slow writers; what changed before us is no news.
+                if one["changed"] >= self._began and self._shown.get(one["id"]) != one["changed"]:
                     lines.append(self._line(one))
                     self._shown[one["id"]] = one["changed"]
             cursor = page["cursor"]
