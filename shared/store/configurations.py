@@ -40,9 +40,7 @@ def _readable(rows: list[Row]) -> Configured | None:
     try:
         return _configured(rows)
     except ValueError:
-        _log.exception(
-            "configuration %s cannot be read; it was written by another version", rows[0].partition
-        )
+        _log.error("configuration %s cannot be read; was it written by another version?", rows[0].partition)
         return None
 
 
