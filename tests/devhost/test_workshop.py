@@ -202,9 +202,10 @@ def _modules_imported_by(path: Path) -> set[str]:
 
 def test_what_runs_before_the_installation_needs_no_package() -> None:
     """dev.py and what it imports use the standard library only."""
-    files = ("dev.py", "devhost/__init__.py", "devhost/workshop.py", "devhost/azurite.py")
+    names = ("__init__", "workshop", "azurite", "orphans")
+    files = ("dev.py", *(f"devhost/{name}.py" for name in names))
 
     imported = set().union(*(_modules_imported_by(ROOT / name) for name in files))
 
     foreign = {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
-    assert foreign <= {"devhost", "devhost.workshop"}
+    assert foreign <= {"devhost", *(f"devhost.{name}" for name in names)}
