@@ -168,7 +168,8 @@ def explain(
     if code in TRANSIENT or (code is None and (not body.get("error") or (status or 0) >= 500)):
         named = f" ({_named(code, status)})" if code or status else ""
         return TryLater(
-            f"Entra ID's sign-in service is out of order for the moment{named}.", retry_after=retry_after
+            f"Entra ID's sign-in service is out of order for the moment{named}; the next poll tries again.",
+            retry_after=retry_after,
         )
     if code in MEANINGS:
         meaning, remedy = MEANINGS[code]
