@@ -98,7 +98,7 @@ class TwoDays:
         self._add("defender_endpoint", scenarios.add_endpoint_alerts(self.world))
 
     def _tie(self, now: int) -> None:
-        self._ties(self.chance.randint(2, 8))
+        self._ties(self.chance.choice((2, 3, 5, 8, 30)))  # thirty are too many for a queue message
 
     def _ties(self, count: int) -> None:
         self._add("defender_endpoint", scenarios.tie_endpoint_alerts(self.world, count=count))

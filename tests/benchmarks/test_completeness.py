@@ -71,7 +71,7 @@ def test_silence_after_a_crash_is_found(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_announcement_for_every_change_is_found_needless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Announcing update churn counts as saying things without a change."""
     monkeypatch.setattr("shared.notifications.reason_to_announce", lambda *_: Reason.reopened)
-    assert "announcements without a change" in lived(12).missed
+    assert "announcements without a change" in lived(8).missed
 
 
 def test_pushes_are_found_when_nobody_claims_them(monkeypatch: pytest.MonkeyPatch) -> None:
