@@ -59,11 +59,7 @@ class Poller:
         ):
             return
         started = self.clock()
-        begun = {
-            "last_attempt": instant_of(started),
-            "walk_started": configured.state.walk_started or instant_of(started),
-        }
-        state = configured.state.model_copy(update=begun)
+        state = configured.state.model_copy(update={"last_attempt": instant_of(started)})
         try:
             self._walk(configured.configuration, state, started)
         except SupersededError:
@@ -89,6 +85,8 @@ class Poller:
             state = state.model_copy(
                 update={
                     "cursor": page.cursor,
+                    # Not before there is a page: a poll that failed at once has begun no walk.
+                    "walk_started": state.walk_started or instant_of(started),
                     "alerts_read": state.alerts_read + len(page.alerts),
                     "alerts_queued": state.alerts_queued + queued,
                 }

@@ -10,9 +10,14 @@ Promise: a walk that is killed and started again from its last stored cursor ski
 * The watermark never passes the time at which the walk began (by our clock): what changed while we walked,
   and what a wrong clock dates into the future, is asked for again instead of being skipped.
 
+Each walk begins a little before the watermark, for rows that became visible after later ones; once an hour
+it begins nine hours before, for rows that come up to eight hours late. What is read again unchanged costs no
+write.
+
 The cursor (JSON): `watermark`, the newest update time of all finished walks, as the vendor wrote it;
-`since`, where this walk began. During a walk also `at` (the next question's time), `seen_at` (short hashes
-of the ids already had at that time), `highest` (the next watermark) and `started`.
+`since`, where this walk began; `deep`, when a walk last began far back. During a walk also `at` (the next
+question's time), `seen_at` (short hashes of the ids already had at that time), `highest` (the next
+watermark) and `started`.
 """
 
 from __future__ import annotations
@@ -30,6 +35,8 @@ from shared.vendors.loose_json import each, text, when
 from shared.vendors.vendor import Api, Connection, Cursor, Page
 
 OVERLAP = timedelta(minutes=15)
+DEEP_OVERLAP = timedelta(hours=9)
+DEEP_EVERY = timedelta(hours=1)
 PAGE_SIZE = 1000
 # A cursor must fit, with the health, into one column (32,768 characters). Of more ties than this, a killed
 # walk yields the rest once more.
@@ -123,6 +130,7 @@ class _Walk:
     since: str
     started: Instant
     at: str
+    deep: str
     watermark: str | None = None
     highest: str | None = None
     seen: set[str] = field(default_factory=set)
@@ -133,8 +141,10 @@ class _Walk:
         """Go on where a killed walk stopped, or begin a new one."""
         known = {name: value for name, value in (cursor or {}).items() if when(value)}
         now, watermark = connection.now(), known.get("watermark")
+        deep = known.get("deep", instant_of(now))
         if "at" in known:
             return cls(
+                deep=deep,
                 since=known.get("since", known["at"]),
                 started=known.get("started", instant_of(now)),
                 at=known["at"],
@@ -142,11 +152,15 @@ class _Walk:
                 highest=known.get("highest"),
                 seen={h for h in map(text, each((cursor or {}).get("seen_at"))) if h},
             )
-        first = instant_of(now - timedelta(days=connection.configuration.first_read_days))
-        # Without a watermark nothing has ever been seen: the same question again, not one further back.
-        new = earlier(when(watermark) or first, OVERLAP)
-        since = known.get("since", new) if watermark is None else new
-        return cls(since=since, started=instant_of(now), at=since, watermark=watermark)
+        if watermark is None:
+            # Nothing has ever been seen: the same question again, not one further back.
+            first = instant_of(now - timedelta(days=connection.configuration.first_read_days))
+            since = known.get("since", earlier(first, OVERLAP))
+            return cls(since=since, started=instant_of(now), at=since, deep=deep)
+        is_deep = (when(deep) or "") <= instant_of(now - DEEP_EVERY)
+        since = earlier(when(watermark) or watermark, DEEP_OVERLAP if is_deep else OVERLAP)
+        deep = instant_of(now) if is_deep else deep
+        return cls(since=since, started=instant_of(now), at=since, deep=deep, watermark=watermark)
 
     def take(self, page: AlertsPage, *, ties_only: bool, move: bool) -> tuple[Any, ...]:
         """The page's rows without those already had, and move on to the page's last time if that is
@@ -170,6 +184,7 @@ class _Walk:
         return {
             "watermark": self.watermark,
             "since": self.since,
+            "deep": self.deep,
             "started": self.started,
             "at": self.at,
             "seen_at": sorted(self.seen)[:_MOST_SEEN_KEPT],
@@ -179,7 +194,8 @@ class _Walk:
     def finished(self) -> dict[str, Any]:
         """Where the next walk begins. The watermark never moves backwards."""
         candidates = [text for text in (self.watermark, self.highest) if text]
-        return {"watermark": max(candidates, key=lambda t: when(t) or "", default=None), "since": self.since}
+        watermark = max(candidates, key=lambda t: when(t) or "", default=None)
+        return {"watermark": watermark, "since": self.since, "deep": self.deep}
 
 
 def _next_tick(moment: Instant) -> Instant:

@@ -54,6 +54,27 @@ def test_the_next_walk_begins_a_quarter_of_an_hour_before_the_watermark(connect,
     assert page.cursor["watermark"] == "2026-03-02T08:00:00.1234567Z"
 
 
+def test_once_an_hour_a_walk_begins_nine_hours_before_the_watermark(connect, service, row):
+    """Alerts that come hours late are found by the next deep walk, and the one after it is a short one."""
+    api = service([row("late", "01:00:00")])
+    cursor = {"watermark": "2026-03-02T09:30:00Z", "deep": "2026-03-02T11:00:00.0000000Z"}
+    (deep,) = fetch(connect(api), cursor)
+    (short,) = fetch(connect(api), deep.cursor)
+    assert [a["id"] for a in deep.alerts] == ["late"]
+    assert api.asked() == [f"lastUpdateTime ge 2026-03-02T{t}.0000000Z" for t in ("00:30:00", "09:15:00")]
+    assert deep.cursor["watermark"] == short.cursor["watermark"] == "2026-03-02T09:30:00Z"
+
+
+def test_a_deep_walk_that_is_killed_is_gone_on_with_and_not_begun_again(connect, service, row, ids):
+    """The cursor of a page in the middle of a deep walk resumes there."""
+    api = service(_minutes(row, 7), page_size=3)
+    cursor = {"watermark": "2026-03-02T09:30:00Z", "deep": "2026-03-02T10:00:00Z"}
+    first = next(fetch(connect(api), cursor))
+    rest = list(fetch(connect(api), first.cursor))
+    assert sorted({*ids([first]), *ids(rest)}) == [f"a{n:03}" for n in range(7)]
+    assert api.asked().count("lastUpdateTime ge 2026-03-02T00:30:00.0000000Z") == 1
+
+
 def test_an_empty_tenant_asks_the_same_question_again(connect, service):
     """As long as nothing was ever seen, each walk begins where the first one began, not further back."""
     api = service()
