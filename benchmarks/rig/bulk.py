@@ -14,7 +14,7 @@ from azure.data.tables import TableServiceClient
 from benchmarks.rig.storage import make_all
 from devhost.pump import Pump
 from shared.bootstrap import Parts
-from shared.configurations import Configuration
+from shared.configurations import CloudName, Configuration
 from shared.detections import Channel
 from shared.pipeline.messages import RawAlerts
 from shared.pipeline.reading import read_alert
@@ -82,7 +82,9 @@ def store_seconds(parts: Parts, vendor: Vendor, configuration: Configuration, ba
     began = time.perf_counter()
     for batch in batches:
         message = RawAlerts.model_validate_json(batch)
-        entries = [(read_alert(vendor, raw.body, Channel.poll), raw) for raw in message.alerts]
+        entries = [
+            (read_alert(vendor, raw.body, Channel.poll, CloudName.commercial), raw) for raw in message.alerts
+        ]
         parts.detections.record(Source(configuration, Channel.poll, message.batch), entries)
     return time.perf_counter() - began
 

@@ -84,7 +84,8 @@ class Ingester:
             try:
                 # A webhook's body may hold JSON as text, which only now came to light.
                 body = storable(body) if webhook else body
-                entries.append((read_alert(vendor, body, message.channel), raw))
+                detection = read_alert(vendor, body, message.channel, configuration.cloud)
+                entries.append((detection, raw))
             except Unreadable as error:
                 self.quarantine.put(Kind.alert, as_bytes(body), reason=str(error), source=configuration.id)
         return entries

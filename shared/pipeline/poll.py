@@ -117,7 +117,7 @@ class Poller:
         for alert in page.alerts:
             try:
                 raw = storable(alert)
-                detection = read_alert(vendor, raw, Channel.poll)
+                detection = read_alert(vendor, raw, Channel.poll, configuration.cloud)
             except Unreadable as error:
                 self.quarantine.put(Kind.alert, as_bytes(alert), reason=str(error), source=configuration.id)
                 continue

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from shared.configurations import CLOUDS, CloudName
 from shared.detections import Channel, Detection
 from shared.errors import Unreadable
 from shared.vendors.vendor import Vendor
@@ -53,11 +54,21 @@ def as_bytes(value: Any) -> bytes:
         return b'"nested too deeply to be written"'
 
 
-def read_alert(vendor: Vendor, raw: Any, channel: Channel) -> Detection:
+def read_alert(vendor: Vendor, raw: Any, channel: Channel, cloud: CloudName) -> Detection:
     """Map one raw alert. Raises Unreadable, with the reason, for anything that goes wrong."""
     try:
-        return vendor.to_detection(raw, channel=channel)
+        return _linked(vendor.to_detection(raw, channel=channel), cloud)
     except Unreadable:
         raise
     except Exception as error:  # a fault in our mapping must cost this one alert's order, never its page
         raise Unreadable(f"The mapping failed on this alert ({type(error).__name__}).") from error
+
+
+def _linked(detection: Detection, cloud: CloudName) -> Detection:
+    """The detection with its link into its own cloud's portal: a vendor's mapping knows no cloud and names
+    the commercial one."""
+    commercial, own = CLOUDS[CloudName.commercial].defender_portal, CLOUDS[cloud].defender_portal
+    link = detection.source_link or ""
+    if own == commercial or not link.startswith(f"{commercial}/"):
+        return detection
+    return detection.model_copy(update={"source_link": own + link.removeprefix(commercial)})
