@@ -13,7 +13,6 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared.detections import moment_of
@@ -42,7 +41,8 @@ _IDLE_SECONDS = 200
 
 class ApnsTransport:
     """Sends to the app `topic` (bundle id) with the key in the secret `key_reference`. One HTTP/2
-    connection, shared by all threads.
+    connection for each thread, kept: the client numbers the streams of a connection that threads share out
+    of order now and then, and APNs ends such a connection.
 
     `url` is production or the sandbox; `ca_bundle` a PEM file of further authorities; `privacy` the most a
     push may say. The interruption level `critical` is never used: Apple grants it to few, and it overrides
@@ -74,7 +74,9 @@ class ApnsTransport:
         self._privacy = privacy
         self._ca_bundle = ca_bundle
         self._clock = clock
-        self._opening = threading.Lock()
+        self._lock = threading.Lock()
+        self._threads = threading.local()
+        self._clients: list[httpx2.Client] = []
 
     def public_key(self) -> str | None:
         """None: APNs apps register with Apple, not with us."""
@@ -103,10 +105,11 @@ class ApnsTransport:
             return of_error(error)
 
     def close(self) -> None:
-        """Close the connection; a later send opens a new one."""
-        with self._opening:
-            client: httpx2.Client | None = self.__dict__.pop("_opened", None)
-        if client is not None:
+        """Close the connections; a later send opens a new one."""
+        with self._lock:
+            self._threads = threading.local()
+            clients, self._clients = self._clients, []
+        for client in clients:
             client.close()
 
     def _headers(self, words: Words) -> dict[str, str]:
@@ -139,10 +142,13 @@ class ApnsTransport:
 
     @property
     def _client(self) -> httpx2.Client:
-        with self._opening:  # cached_property alone could open two
-            return self._opened
+        client: httpx2.Client | None = getattr(self._threads, "client", None)
+        if client is None:
+            client = self._threads.client = self._opened()
+            with self._lock:
+                self._clients.append(client)
+        return client
 
-    @cached_property
     def _opened(self) -> httpx2.Client:
         import httpx2
 

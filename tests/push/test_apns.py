@@ -214,8 +214,10 @@ def test_a_missing_key_is_our_fault_and_named(send: Any, make_apns: Any, vault: 
     assert (delivery.outcome, "apns-signing-key" in delivery.reason) == (Outcome.our_fault, True)
 
 
-def test_many_pushes_by_many_threads_use_one_connection(send: Any, make_apns: Any, apns: Any) -> None:
-    """Apple treats a connection for each push as an attack."""
+def test_many_pushes_by_many_threads_use_a_connection_for_each_thread(
+    send: Any, make_apns: Any, apns: Any
+) -> None:
+    """Apple treats a connection for each push as an attack; one that threads share breaks."""
     transport = make_apns()
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(
@@ -224,7 +226,7 @@ def test_many_pushes_by_many_threads_use_one_connection(send: Any, make_apns: An
 
     assert set(outcomes) == {Outcome.delivered}
     assert {r.path[-4:] for r in apns.requests} == {f"{i:04x}" for i in range(120)}
-    assert len({request.connection for request in apns.requests}) == 1
+    assert len({request.connection for request in apns.requests}) <= 8
 
 
 def test_the_largest_words_still_fit(send: Any, apns: Any) -> None:
