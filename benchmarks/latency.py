@@ -30,14 +30,14 @@ from devhost.pump import Pump
 from shared.bootstrap import Parts
 from shared.notifications import Installation, Transport
 from shared.push.transport import Delivery
-from shared.store.stores import QUEUES, Queue
+from shared.store.stores import Queue
 from simulator import scenarios
 from simulator.web_push import subscribe
 from simulator.world import World
 
 CLOUD = "defender_for_cloud"
 _TURN = 20
-_PAUSE = 0.005  # without any, three threads that ask idle queues keep the interpreter from the one that works
+_PAUSE = 0.005  # without any, threads that ask idle queues keep the interpreter from the one that works
 
 
 def main() -> int:
@@ -132,7 +132,8 @@ def transactions(report: Report, storage: Azurite, parts: Parts, world: World) -
 
 @contextmanager
 def running(pump: Pump) -> Iterator[None]:
-    """A thread for each queue, which asks again at once while there is something, else after `_PAUSE`."""
+    """A thread for each of the two queues on the way, which asks again at once while there is something, else
+    after `_PAUSE`."""
     stop = threading.Event()
 
     def drive(queue: str) -> None:
@@ -140,7 +141,8 @@ def running(pump: Pump) -> Iterator[None]:
             if not pump.step(queue, count=8):
                 stop.wait(_PAUSE)
 
-    threads = [threading.Thread(target=drive, args=(queue,)) for queue in QUEUES]
+    queues = (Queue.raw_alerts, Queue.notifications)
+    threads = [threading.Thread(target=drive, args=(queue,)) for queue in queues]
     for thread in threads:
         thread.start()
     try:
