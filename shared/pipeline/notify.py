@@ -7,9 +7,8 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
 
 from shared.notifications import Installation, Notification, Outcome, Transport
 from shared.pipeline.messages import Announcements
@@ -32,11 +31,11 @@ class Notifier:
     mailbox: Mailbox
     transports: Mapping[Transport, PushTransport]
     senders: int = 8
+    _pool: ThreadPoolExecutor = field(init=False, repr=False, compare=False)
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        # One pool for good: each thread keeps its connections to the push services.
-        return ThreadPoolExecutor(self.senders, thread_name_prefix="push")
+    def __post_init__(self) -> None:
+        # One pool for good: each thread keeps its connections to the push services. It starts no thread yet.
+        object.__setattr__(self, "_pool", ThreadPoolExecutor(self.senders, thread_name_prefix="push"))
 
     def notify(self, body: str, *, redelivered: bool) -> Counter[Outcome]:
         """Handle one message; gives how many deliveries ended how. What must wait is queued again for the
