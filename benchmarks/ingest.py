@@ -37,7 +37,7 @@ from benchmarks.rig.wire import counted, told
 from devhost.azurite import Azurite
 from devhost.pump import Pump
 from shared.bootstrap import Parts
-from shared.notifications import Outcome, Transport
+from shared.nouns.notifications import Outcome, Transport
 from shared.push.transport import Delivery
 from shared.store.stores import Queue
 
@@ -129,7 +129,7 @@ class _Taker:
 
 
 def _one_phone(parts: Parts) -> None:
-    from shared.notifications import Installation
+    from shared.nouns.notifications import Installation
 
     parts.__dict__["transports"] = {Transport.webpush: _Taker()}
     parts.installations.register(

@@ -32,8 +32,8 @@ from devhost.azurite import Azurite, find_node
 from devhost.local_product import product_environment
 from devhost.show import Places
 from shared.bootstrap import Parts
-from shared.configurations import Configuration
-from shared.notifications import Installation, Transport
+from shared.nouns.configurations import Configuration
+from shared.nouns.notifications import Installation, Transport
 from shared.settings import read_settings
 from shared.store.stores import QUEUES, Table
 from simulator import sample, scenarios

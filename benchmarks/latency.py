@@ -28,7 +28,7 @@ from benchmarks.rig.wire import counted, told
 from devhost.azurite import Azurite
 from devhost.pump import Pump
 from shared.bootstrap import Parts
-from shared.notifications import Installation, Transport
+from shared.nouns.notifications import Installation, Transport
 from shared.push.transport import Delivery
 from shared.store.stores import Queue
 from simulator import scenarios

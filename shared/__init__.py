@@ -1,6 +1,6 @@
 """The product: what every entry point (Functions host, local host, tests) shares.
 
-    nouns         detections · configurations · notifications      pure values and rules, no I/O
+    nouns/        detections, incidents, configurations, notifications, ...: pure values and rules, no I/O
     errors        the error tree, named by what the caller does next
     settings      everything read from the environment, once
     vendors/      one file per vendor; vendor.py is the interface, client.py talks HTTP

@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from shared.configurations import CLOUDS, Cloud, CloudName, Configuration
+from shared.nouns.configurations import CLOUDS, Cloud, CloudName, Configuration
 from shared.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from shared.auth.access_tokens import AccessTokens
-    from shared.notifications import Transport
+    from shared.nouns.notifications import Transport
     from shared.pipeline.ingest import Ingester
     from shared.pipeline.known_configurations import KnownConfigurations
     from shared.pipeline.notify import Notifier

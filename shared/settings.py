@@ -12,9 +12,9 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.configurations import CloudName
 from shared.errors import OperatorMustAct
-from shared.notifications import Privacy
+from shared.nouns.configurations import CloudName
+from shared.nouns.notifications import Privacy
 
 Words = Annotated[tuple[str, ...], NoDecode]
 

@@ -14,8 +14,8 @@ from azure.data.tables import TableServiceClient
 from benchmarks.rig.storage import make_all
 from devhost.pump import Pump
 from shared.bootstrap import Parts
-from shared.configurations import CloudName, Configuration
-from shared.detections import Channel
+from shared.nouns.configurations import CloudName, Configuration
+from shared.nouns.detections import Channel
 from shared.pipeline.messages import RawAlerts
 from shared.pipeline.reading import read_alert
 from shared.store.detections import Source

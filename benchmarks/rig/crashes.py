@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from shared.notifications import Installation, Notification, Outcome, Transport
+from shared.nouns.notifications import Installation, Notification, Outcome, Transport
 from shared.push.transport import Delivery, PushTransport
 from shared.store.stores import Blobs, Queues, Replace, Table, Tables
 

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from shared.detections import Announced, Card, Channel, RawAlert, instant_of
-from shared.notifications import Reason
+from shared.nouns.detections import Announced, Card, Channel, RawAlert, instant_of
+from shared.nouns.notifications import Reason
 from shared.store.cards import card_row
 from shared.store.detections import Source
 from shared.store.keys import card_id, week_of

@@ -16,7 +16,7 @@ from benchmarks.rig.storage import configure
 from devhost.pump import Pump
 from shared.auth.sign_in import token_source
 from shared.bootstrap import Parts
-from shared.notifications import Installation, Transport
+from shared.nouns.notifications import Installation, Transport
 from shared.push.web_push import WebPushTransport
 from shared.settings import Settings
 from shared.store.memory import MemoryBlobs, MemoryQueues, MemorySecrets, MemoryTables

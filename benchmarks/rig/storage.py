@@ -12,7 +12,7 @@ from typing import Any
 
 from devhost.azurite import Azurite, find_node
 from shared.bootstrap import Parts
-from shared.configurations import Configuration
+from shared.nouns.configurations import Configuration
 from shared.settings import read_settings
 from shared.store.memory import MemorySecrets
 from shared.store.stores import CONTAINERS, QUEUES, TABLES

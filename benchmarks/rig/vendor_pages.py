@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.bootstrap import Parts
-from shared.configurations import Configuration
+from shared.nouns.configurations import Configuration
 from shared.vendors.vendor import Connection
 from simulator import sample, ticks
 from simulator.cloud_alerts import CloudSubscription

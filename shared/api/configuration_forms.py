@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from shared.api.problems import FieldError, Invalid, field_errors
-from shared.configurations import AuthType, Cloud, CloudName, Configuration
-from shared.detections import Instant
 from shared.errors import HostNotAllowed
+from shared.nouns.configurations import AuthType, Cloud, CloudName, Configuration
+from shared.nouns.detections import Instant
 from shared.vendors.vendor import Fields, Vendor
 
 Clouds = Mapping[CloudName, Cloud]

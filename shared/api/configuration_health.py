@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
-from shared.configurations import Configuration, PollState
-from shared.detections import Instant, moment_of
+from shared.nouns.configurations import Configuration, PollState
+from shared.nouns.detections import Instant, moment_of
 
 
 class Condition(StrEnum):

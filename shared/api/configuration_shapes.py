@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.api.configuration_forms import shown_fields
 from shared.api.configuration_health import Health, health_of
 from shared.api.etags import version_tag
-from shared.configurations import Configuration
-from shared.detections import Instant
+from shared.nouns.configurations import Configuration
+from shared.nouns.detections import Instant
 from shared.vendors.vendor import Check, Feature, WebhookVendor
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from shared.api.etags import check_version, version_tag
 from shared.api.fields import Id
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid, Stale
-from shared.configurations import Configuration, PollState
-from shared.detections import instant_of
 from shared.errors import Conflict, NotFound, OperatorMustAct, PocketSOCError
+from shared.nouns.configurations import Configuration, PollState
+from shared.nouns.detections import instant_of
 from shared.store.configurations import Configured
 from shared.vendors.vendor import Check, Fields, Vendor
 

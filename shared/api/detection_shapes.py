@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from shared.detections import Card, Channel, Detection, Instant, Severity, Sighting, Status, unique
+from shared.nouns.detections import Card, Channel, Detection, Instant, Severity, Sighting, Status, unique
 
 if TYPE_CHECKING:
     from shared.store.cards import CardSummary

@@ -12,8 +12,8 @@ from shared.api.etags import conditional
 from shared.api.fields import Cursor, Id, When
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid
-from shared.detections import Severity, Status
 from shared.errors import NotFound
+from shared.nouns.detections import Severity, Status
 from shared.store.feed import FeedQuery
 
 router = APIRouter(tags=["detections"])

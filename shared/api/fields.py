@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from shared.detections import instant
+from shared.nouns.detections import instant
 
 
 def _instant(text: str) -> str:

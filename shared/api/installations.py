@@ -15,9 +15,9 @@ from shared.api.caller import Caller, Reader, Role, may
 from shared.api.fields import Id
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid
-from shared.detections import Instant, Severity, Status, instant_of
 from shared.errors import Forbidden, NotFound
-from shared.notifications import Installation, Notification, Outcome, Privacy, Reason, Transport
+from shared.nouns.detections import Instant, Severity, Status, instant_of
+from shared.nouns.notifications import Installation, Notification, Outcome, Privacy, Reason, Transport
 from shared.push.transport import PushTransport
 
 router = APIRouter(tags=["installations"])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
-from shared.configurations import Cloud, CloudName, Configuration
-from shared.notifications import Transport
+from shared.nouns.configurations import Cloud, CloudName, Configuration
+from shared.nouns.notifications import Transport
 from shared.push.transport import PushTransport
 from shared.settings import Settings
 from shared.store.stores import Queues, Secrets

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from shared.api.caller import Admin
 from shared.api.fields import Id
 from shared.api.parts import Parts
-from shared.detections import Instant
 from shared.errors import NotFound
+from shared.nouns.detections import Instant
 from shared.store.quarantine import Kind, Quarantined
 
 router = APIRouter(tags=["quarantine"])

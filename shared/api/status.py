@@ -11,7 +11,7 @@ from shared.api import VERSION
 from shared.api.caller import Reader
 from shared.api.configuration_health import Health, health_of
 from shared.api.parts import ApiParts, Parts
-from shared.detections import Instant, instant_of
+from shared.nouns.detections import Instant, instant_of
 from shared.store.configurations import Configured
 from shared.store.stores import QUEUES
 

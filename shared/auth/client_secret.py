@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from shared.auth import aadsts
 from shared.auth.cache import IssuedToken
-from shared.configurations import Cloud, Configuration
 from shared.errors import SignInFailed, TryLater
+from shared.nouns.configurations import Cloud, Configuration
 
 _TIMEOUT = (10.0, 30.0)
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")

@@ -9,7 +9,7 @@ from shared.auth.cache import CachedTokens
 from shared.auth.client_secret import ClientSecret, SecretReader
 from shared.auth.managed_identity import ManagedIdentity
 from shared.auth.tokens import TokenSource
-from shared.configurations import AuthType, Cloud, Configuration
+from shared.nouns.configurations import AuthType, Cloud, Configuration
 
 
 def token_source(

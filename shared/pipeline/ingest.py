@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.configurations import Configuration
-from shared.detections import Channel, Detection, RawAlert
 from shared.errors import Unreadable
-from shared.notifications import Notification
+from shared.nouns.configurations import Configuration
+from shared.nouns.detections import Channel, Detection, RawAlert
+from shared.nouns.notifications import Notification
 from shared.pipeline.known_configurations import KnownConfigurations
 from shared.pipeline.messages import Announcements, RawAlerts
 from shared.pipeline.reading import as_bytes, read_alert, storable

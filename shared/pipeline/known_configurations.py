@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 
-from shared.configurations import Configuration
+from shared.nouns.configurations import Configuration
 from shared.store.configurations import Configurations
 
 _LIFE = 15.0

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.detections import Channel, RawAlert
-from shared.notifications import Notification
+from shared.nouns.detections import Channel, RawAlert
+from shared.nouns.notifications import Notification
 
 
 def new_batch() -> str:

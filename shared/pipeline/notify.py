@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from shared.notifications import Installation, Notification, Outcome, Transport
+from shared.nouns.notifications import Installation, Notification, Outcome, Transport
 from shared.pipeline.messages import Announcements
 from shared.push.transport import Delivery, PushTransport
 from shared.store.deliveries import Deliveries

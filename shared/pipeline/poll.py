@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.configurations import Configuration, PollState
-from shared.detections import Channel, RawAlert, instant_of
 from shared.errors import Conflict, PocketSOCError, TryLater, Unreadable
+from shared.nouns.configurations import Configuration, PollState
+from shared.nouns.detections import Channel, RawAlert, instant_of
 from shared.pipeline.messages import PollDue, RawAlerts
 from shared.pipeline.reading import as_bytes, read_alert, storable
 from shared.pipeline.tick import TICKET_LIFE

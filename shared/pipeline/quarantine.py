@@ -7,8 +7,8 @@ import json
 import logging
 from dataclasses import dataclass
 
-from shared.detections import Channel, RawAlert
 from shared.errors import BadRequest, Conflict, NotFound, Unreadable
+from shared.nouns.detections import Channel, RawAlert
 from shared.pipeline.messages import Announcements, PollDue, RawAlerts
 from shared.store.mailbox import Mailbox
 from shared.store.quarantine import Kind, Quarantine, Quarantined

@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from shared.configurations import CLOUDS, CloudName
-from shared.detections import Channel, Detection
 from shared.errors import Unreadable
+from shared.nouns.configurations import CLOUDS, CloudName
+from shared.nouns.detections import Channel, Detection
 from shared.vendors.vendor import Vendor
 
 _DEEPEST = 100  # what we write must be read again: pydantic reads JSON up to 200 levels deep

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from shared.detections import Channel, RawAlert, instant_of
 from shared.errors import PocketSOCError
+from shared.nouns.detections import Channel, RawAlert, instant_of
 from shared.pipeline.known_configurations import KnownConfigurations
 from shared.pipeline.messages import RawAlerts
 from shared.store.mailbox import Mailbox

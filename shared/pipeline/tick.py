@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.configurations import PollState
-from shared.detections import instant_of
 from shared.errors import Conflict
+from shared.nouns.configurations import PollState
+from shared.nouns.detections import instant_of
 from shared.pipeline.messages import PollDue, new_batch
 from shared.store.configurations import Configurations, Configured
 from shared.store.mailbox import Mailbox

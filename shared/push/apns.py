@@ -15,9 +15,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from shared.detections import moment_of
 from shared.errors import BadRequest, OperatorMustAct, PocketSOCError
-from shared.notifications import Installation, Notification, Outcome, Privacy, Reason, Transport
+from shared.nouns.detections import moment_of
+from shared.nouns.notifications import Installation, Notification, Outcome, Privacy, Reason, Transport
 from shared.push.outcomes import answer_of, no_answer, of_error, of_status, seconds_until, word_of
 from shared.push.provider_tokens import ProviderTokens
 from shared.push.signing import Secrets, StoredKey

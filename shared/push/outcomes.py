@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from shared.errors import PocketSOCError, TryLater
-from shared.notifications import Outcome
+from shared.nouns.notifications import Outcome
 from shared.push.transport import Delivery
 
 _ONE_DAY = 86_400.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.notifications import Transport
+from shared.nouns.notifications import Transport
 from shared.push.transport import PushTransport
 from shared.settings import Settings
 

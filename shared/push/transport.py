@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from shared.notifications import Installation, Notification, Outcome, Transport
+from shared.nouns.notifications import Installation, Notification, Outcome, Transport
 
 
 @dataclass(frozen=True)

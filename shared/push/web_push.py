@@ -19,7 +19,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from shared.errors import BadRequest, PocketSOCError
-from shared.notifications import Installation, Notification, Privacy, Reason, Transport
+from shared.nouns.notifications import Installation, Notification, Privacy, Reason, Transport
 from shared.push.encryption import Recipient, encrypt
 from shared.push.hosts import AllowedHosts
 from shared.push.outcomes import answer_of, no_answer, of_error, of_status, seconds_until, word_of

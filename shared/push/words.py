@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import quote
 
-from shared.detections import Severity
 from shared.errors import OperatorMustAct
-from shared.notifications import Notification, Privacy, Reason
+from shared.nouns.detections import Severity
+from shared.nouns.notifications import Notification, Privacy, Reason
 from shared.push.encryption import encode64
 
 OPEN_SECONDS, CLOSED_SECONDS = 24 * 3600, 3600

@@ -16,7 +16,6 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 
-from shared.configurations import CloudName
 from shared.errors import (
     OperatorMustAct,
     PermissionMissing,
@@ -25,6 +24,7 @@ from shared.errors import (
     Throttled,
     TryLater,
 )
+from shared.nouns.configurations import CloudName
 from shared.settings import Settings
 
 _CONNECT_SECONDS, _READ_SECONDS, _CONNECTIONS = 3, 30, 32

@@ -8,8 +8,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from shared.detections import Card, Instant, Severity, Status, unique
 from shared.errors import Unreadable
+from shared.nouns.detections import Card, Instant, Severity, Status, unique
 from shared.store.keys import week_of
 from shared.store.stores import Blobs, Container, Row, Value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from shared.configurations import Configuration, PollState
+from shared.nouns.configurations import Configuration, PollState
 from shared.store.stores import Delete, Insert, Replace, Row, Span, Table, Tables, Value, key_safe
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared.errors import RowExists, TryLater
-from shared.notifications import Outcome
+from shared.nouns.notifications import Outcome
 from shared.store.stores import Insert, Replace, Row, Span, Table, Tables, key_safe, transactions
 
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.configurations import Configuration
-from shared.detections import (
+from shared.errors import Conflict, RowExists, TryLater, Unreadable
+from shared.nouns.configurations import Configuration
+from shared.nouns.detections import (
     Announced,
     Card,
     Channel,
@@ -26,8 +27,7 @@ from shared.detections import (
     instant_of,
     moment_of,
 )
-from shared.errors import Conflict, RowExists, TryLater, Unreadable
-from shared.notifications import Reason, next_announcement
+from shared.nouns.notifications import Reason, next_announcement
 from shared.store.cards import card_of, card_row, document_blob
 from shared.store.identities import Identities, Identity
 from shared.store.keys import FRESH, SLOW_WRITERS, card_id, day_of, inverted, is_card_id, time_of, week_of

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.detections import Instant, Severity, Status, earlier, instant_of
 from shared.errors import BadRequest
+from shared.nouns.detections import Instant, Severity, Status, earlier, instant_of
 from shared.store.cards import LIST_COLUMNS, CardSummary, summary_of
 from shared.store.keys import (
     FRESH,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from shared.errors import OperatorMustAct, RowChanged, RowExists
-from shared.notifications import Installation
+from shared.nouns.notifications import Installation
 from shared.store.stores import Delete, Insert, Replace, Row, Secrets, Span, Table, Tables, key_safe
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 
-from shared.detections import Detection, Instant, instant_of, moment_of
+from shared.nouns.detections import Detection, Instant, instant_of, moment_of
 from shared.store.stores import Span, key_safe
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

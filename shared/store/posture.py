@@ -8,7 +8,7 @@ import json
 import zlib
 from typing import Any
 
-from shared.detections import Instant
+from shared.nouns.detections import Instant
 from shared.store.keys import inverted
 from shared.store.stores import Blobs, Container, Replace, Row, Table, Tables, Value, key_safe
 

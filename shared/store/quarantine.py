@@ -11,8 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import uuid4
 
-from shared.detections import Instant, instant_of
 from shared.errors import Conflict, NotFound, RowChanged, TryLater
+from shared.nouns.detections import Instant, instant_of
 from shared.store.stores import (
     Blobs,
     Container,

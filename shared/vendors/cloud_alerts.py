@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from shared.detections import Channel, Detection, Instant, Severity, Status, unique
+from shared.nouns.detections import Channel, Detection, Instant, Severity, Status, unique
 from shared.vendors.cloud_assets import assets_of
 from shared.vendors.cloud_dialects import CloudAlert, listed, read_alert
 from shared.vendors.cloud_entities import Entities

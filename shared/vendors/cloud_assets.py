@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.detections import Asset, AssetKind
+from shared.nouns.detections import Asset, AssetKind
 from shared.vendors.cloud_entities import Entities, last_segment
 from shared.vendors.loose_json import each, fields, text
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from shared.detections import Evidence
+from shared.nouns.detections import Evidence
 from shared.vendors.endpoint_evidence import full_path
 from shared.vendors.loose_json import each, fields, line, portable, text
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.detections import Evidence
+from shared.nouns.detections import Evidence
 from shared.vendors.loose_json import each, fields, line, portable, text, words
 
 _DEEPEST = 10

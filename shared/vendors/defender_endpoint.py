@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from shared.configurations import Cloud, Configuration
-from shared.detections import Channel, Detection
 from shared.errors import HostNotAllowed, PermissionMissing, PocketSOCError
+from shared.nouns.configurations import Cloud, Configuration
+from shared.nouns.detections import Channel, Detection
 from shared.vendors import access, endpoint_alerts, endpoint_walk
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Page, Permission
 

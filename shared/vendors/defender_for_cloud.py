@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from shared.configurations import Cloud, Configuration
-from shared.detections import Channel, Detection
 from shared.errors import PermissionMissing, PocketSOCError
+from shared.nouns.configurations import Cloud, Configuration
+from shared.nouns.detections import Channel, Detection
 from shared.vendors import access, cloud_alerts, cloud_events, cloud_walk
 from shared.vendors.vendor import (
     Check,

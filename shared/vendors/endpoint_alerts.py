@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from shared.detections import Comment, Detection, Severity, Status
 from shared.errors import Unreadable
+from shared.nouns.detections import Comment, Detection, Severity, Status
 from shared.vendors.endpoint_evidence import assets_of, evidence_of
 from shared.vendors.loose_json import each, fields, https_link, leftovers, text, when, words
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from shared.detections import Asset, AssetKind, Evidence
+from shared.nouns.detections import Asset, AssetKind, Evidence
 from shared.vendors.loose_json import each, fields, line, portable, text
 
 _KINDS = {

@@ -12,8 +12,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from shared.detections import Instant
 from shared.errors import Unreadable
+from shared.nouns.detections import Instant
 from shared.vendors.loose_json import fields, text, when
 
 

@@ -28,8 +28,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from shared.detections import Instant, earlier, instant_of
 from shared.errors import TryLater
+from shared.nouns.detections import Instant, earlier, instant_of
 from shared.vendors.endpoint_pages import AlertsPage
 from shared.vendors.loose_json import each, text, when
 from shared.vendors.vendor import Api, Connection, Cursor, Page

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared.detections import Instant, instant, unique
+from shared.nouns.detections import Instant, instant, unique
 
 _DEEPEST = 20
 _LONGEST_LINE = 300

@@ -20,8 +20,8 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from shared.configurations import AuthType, Cloud, CloudName, Configuration
-from shared.detections import Channel, Detection
+from shared.nouns.configurations import AuthType, Cloud, CloudName, Configuration
+from shared.nouns.detections import Channel, Detection
 
 Cursor = Mapping[str, Any]
 

@@ -17,10 +17,10 @@ from pydantic import Field
 from shared.api.app import create_app
 from shared.api.parts import ApiParts
 from shared.auth.access_tokens import AccessTokens
-from shared.configurations import CLOUDS, Cloud, Configuration
-from shared.detections import Channel, Detection, RawAlert, instant_of
 from shared.errors import BadRequest, HostNotAllowed, TryLater
-from shared.notifications import Installation, Notification, Outcome, Transport
+from shared.nouns.configurations import CLOUDS, Cloud, Configuration
+from shared.nouns.detections import Channel, Detection, RawAlert, instant_of
+from shared.nouns.notifications import Installation, Notification, Outcome, Transport
 from shared.pipeline.quarantine import Quarantiner
 from shared.push.transport import Delivery
 from shared.settings import Settings

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.configurations import PollState
 from shared.errors import SignInFailed, Throttled, TryLater
+from shared.nouns.configurations import PollState
 from shared.store.memory import MemorySecrets
 from shared.vendors.vendor import Check
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.notifications import Outcome, Reason, Transport
+from shared.nouns.notifications import Outcome, Reason, Transport
 from shared.push.transport import Delivery
 
 URL = "/api/v1/installations"

@@ -14,7 +14,7 @@ import trustme
 
 from shared.auth.sign_in import token_source
 from shared.auth.tokens import TokenSource
-from shared.configurations import CLOUDS, CloudName, Configuration
+from shared.nouns.configurations import CLOUDS, CloudName, Configuration
 from simulator import sample
 from simulator.serve import Simulator
 from simulator.world import App, Tenant

@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 import jwt
 import pytest
 
-from shared.configurations import CLOUDS, CloudName
 from shared.errors import PocketSOCError, SignInFailed, Throttled, TryLater
+from shared.nouns.configurations import CLOUDS, CloudName
 from simulator import sample
 from simulator.faults import Fault
 from simulator.world import AppSecret, Resource

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jwt
 import pytest
 
-from shared.configurations import AuthType
 from shared.errors import SignInFailed, Throttled, TryLater
+from shared.nouns.configurations import AuthType
 from simulator import sample
 from simulator.faults import Fault
 from simulator.managed_identity import environment

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.completeness import live
 from benchmarks.rig.report import Report
 from benchmarks.rig.two_days import Alert
-from shared.notifications import Reason
+from shared.nouns.notifications import Reason
 from shared.store.deliveries import Deliveries
 from shared.store.detections import Detections, Entry, Recorded, Source
 from shared.store.identities import Identities, Identity
@@ -71,7 +71,7 @@ def test_silence_after_a_crash_is_found(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_an_announcement_for_every_change_is_found_needless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Announcing update churn counts as saying things without a change."""
-    monkeypatch.setattr("shared.notifications.reason_to_announce", lambda *_: Reason.reopened)
+    monkeypatch.setattr("shared.nouns.notifications.reason_to_announce", lambda *_: Reason.reopened)
     assert "announcements without a change" in lived(8).missed
 
 

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from devhost.pump import Pump
 from shared.bootstrap import Parts
-from shared.notifications import Transport
+from shared.nouns.notifications import Transport
 from shared.push.apns import ApnsTransport
 from shared.settings import Settings
 from shared.store.stores import QUEUES

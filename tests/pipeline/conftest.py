@@ -9,7 +9,7 @@ import pytest
 
 from devhost.pump import Pump
 from shared.bootstrap import Parts
-from shared.notifications import Installation, Transport
+from shared.nouns.notifications import Installation, Transport
 from shared.settings import Settings
 from shared.store.memory import MemoryBlobs, MemoryQueues, MemorySecrets, MemoryTables
 from simulator.serve import Simulator

@@ -8,7 +8,7 @@ from typing import Any
 
 from devhost.pump import Pump
 from shared.bootstrap import Parts
-from shared.configurations import AuthType, Configuration
+from shared.nouns.configurations import AuthType, Configuration
 from shared.store.cards import CardSummary
 from shared.store.feed import FeedQuery
 from simulator import sample

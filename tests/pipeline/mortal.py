@@ -16,10 +16,10 @@ from typing import Any
 
 from devhost.pump import Pump
 from shared.bootstrap import Parts
-from shared.configurations import CLOUDS, CloudName, Configuration, PollState
-from shared.detections import Channel, Detection, instant_of
 from shared.errors import TryLater, Unreadable
-from shared.notifications import Installation, Notification, Outcome, Transport
+from shared.nouns.configurations import CLOUDS, CloudName, Configuration, PollState
+from shared.nouns.detections import Channel, Detection, instant_of
+from shared.nouns.notifications import Installation, Notification, Outcome, Transport
 from shared.push.transport import Delivery
 from shared.settings import Settings
 from shared.store.configurations import Configurations

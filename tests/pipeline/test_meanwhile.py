@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from shared.configurations import Configuration
-from shared.detections import Channel, RawAlert, instant_of
 from shared.errors import BadRequest, TryLater
-from shared.notifications import Installation, Outcome
+from shared.nouns.configurations import Configuration
+from shared.nouns.detections import Channel, RawAlert, instant_of
+from shared.nouns.notifications import Installation, Outcome
 from shared.pipeline.messages import RawAlerts
 from shared.push.transport import Delivery
 from shared.store.feed import FeedQuery

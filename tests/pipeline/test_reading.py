@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.configurations import CloudName
-from shared.detections import Channel
+from shared.nouns.configurations import CloudName
+from shared.nouns.detections import Channel
 from shared.pipeline.reading import read_alert
 from shared.vendors.defender_endpoint import DefenderEndpoint
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.detections import Severity, Status
+from shared.nouns.detections import Severity, Status
 from shared.store.stores import Queue
 from simulator import scenarios
 from simulator.faults import Fault

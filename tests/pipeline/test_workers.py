@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from devhost.pump import Pump
-from shared.detections import Channel, RawAlert, instant_of
+from shared.nouns.detections import Channel, RawAlert, instant_of
 from shared.pipeline.messages import RawAlerts
 from shared.settings import Settings
 from shared.store.blobs import azure_blobs

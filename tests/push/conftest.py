@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from shared.detections import Severity, Status
-from shared.notifications import Installation, Notification, Reason, Transport
+from shared.nouns.detections import Severity, Status
+from shared.nouns.notifications import Installation, Notification, Reason, Transport
 from shared.push.apns import ApnsTransport
 from shared.push.encryption import encode64
 from shared.push.signing import new_key

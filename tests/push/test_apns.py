@@ -12,9 +12,9 @@ from typing import Any
 import jwt
 import pytest
 
-from shared.detections import Severity, Status
 from shared.errors import BadRequest
-from shared.notifications import Outcome, Privacy, Reason, Transport
+from shared.nouns.detections import Severity, Status
+from shared.nouns.notifications import Outcome, Privacy, Reason, Transport
 from shared.push.signing import new_key
 
 pytestmark = pytest.mark.peer

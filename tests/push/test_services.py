@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from shared.notifications import Privacy, Transport
+from shared.nouns.notifications import Privacy, Transport
 from shared.push.services import transports
 from shared.settings import Settings
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.notifications import Outcome, Reason, Transport
+from shared.nouns.notifications import Outcome, Reason, Transport
 from shared.push.services import transports
 from shared.push.transport import PushTransport
 from shared.settings import Settings

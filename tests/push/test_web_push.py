@@ -15,9 +15,9 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared.detections import Severity, Status
 from shared.errors import BadRequest, HostNotAllowed, SignInFailed, TryLater
-from shared.notifications import Outcome, Privacy, Reason, Transport
+from shared.nouns.detections import Severity, Status
+from shared.nouns.notifications import Outcome, Privacy, Reason, Transport
 from shared.push.encryption import decode64
 
 pytestmark = pytest.mark.peer

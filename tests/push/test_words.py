@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.detections import Severity, Status
 from shared.errors import OperatorMustAct
-from shared.notifications import Notification, Privacy, Reason
+from shared.nouns.detections import Severity, Status
+from shared.nouns.notifications import Notification, Privacy, Reason
 from shared.push import apns, web_push
 from shared.push.words import Loudness, Words, collapse_key, fitted, loudness, shorten, showable, words_for
 

@@ -13,8 +13,8 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 
-from shared.configurations import CloudName
 from shared.errors import OperatorMustAct, PermissionMissing, SignInFailed, Throttled, TryLater
+from shared.nouns.configurations import CloudName
 from shared.settings import Settings
 from shared.store.account import address, managed_identity, translated
 from shared.store.blobs import azure_blobs

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from shared.configurations import Configuration
-from shared.detections import Channel, Detection, RawAlert, Severity, Status, instant_of
-from shared.notifications import Reason
+from shared.nouns.configurations import Configuration
+from shared.nouns.detections import Channel, Detection, RawAlert, Severity, Status, instant_of
+from shared.nouns.notifications import Reason
 from shared.store.detections import Detections, Source
 from shared.store.stores import Blobs, Change, Row, Table, Tables
 

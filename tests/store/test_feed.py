@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from shared.configurations import Configuration
-from shared.detections import Channel, Detection, RawAlert, Severity, Status, instant_of
 from shared.errors import BadRequest
+from shared.nouns.configurations import Configuration
+from shared.nouns.detections import Channel, Detection, RawAlert, Severity, Status, instant_of
 from shared.store.cards import CardSummary
 from shared.store.detections import Detections, Source
 from shared.store.feed import Feed, FeedQuery

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from shared.configurations import Configuration, PollState
 from shared.errors import Conflict, NotFound
-from shared.notifications import Installation, Outcome, Transport
+from shared.nouns.configurations import Configuration, PollState
+from shared.nouns.notifications import Installation, Outcome, Transport
 from shared.store.configurations import Configurations
 from shared.store.deliveries import Deliveries
 from shared.store.installations import Installations

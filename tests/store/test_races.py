@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from shared.configurations import Configuration
-from shared.detections import Card, Channel, Detection, RawAlert, Severity, Status, instant_of
 from shared.errors import RowExists, TryLater, Unreadable
+from shared.nouns.configurations import Configuration
+from shared.nouns.detections import Card, Channel, Detection, RawAlert, Severity, Status, instant_of
 from shared.store.deliveries import Deliveries
 from shared.store.detections import Detections, Recorded, Source
 from shared.store.identities import Identities, Identity

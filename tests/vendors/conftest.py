@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from shared.configurations import CLOUDS, CloudName, Configuration
-from shared.detections import instant
 from shared.errors import PocketSOCError
+from shared.nouns.configurations import CLOUDS, CloudName, Configuration
+from shared.nouns.detections import instant
 from shared.vendors.vendor import Connection
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

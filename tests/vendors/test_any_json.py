@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.detections import Channel, Detection
 from shared.errors import Unreadable
+from shared.nouns.detections import Channel, Detection
 from shared.vendors.loose_json import fields, text
 from shared.vendors.registry import VENDORS
 

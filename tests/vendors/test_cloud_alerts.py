@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from shared.detections import AssetKind, Channel, Severity, Status
+from shared.nouns.detections import AssetKind, Channel, Severity, Status
 from shared.vendors.cloud_alerts import to_detection
 
 DIALECTS = ("cloud_arm", "cloud_event", "cloud_flat_camel", "cloud_activity")

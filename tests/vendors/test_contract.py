@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from shared.configurations import CLOUDS, CloudName, Configuration
-from shared.detections import Channel
 from shared.errors import PermissionMissing, SignInFailed, TryLater, Unreadable
+from shared.nouns.configurations import CLOUDS, CloudName, Configuration
+from shared.nouns.detections import Channel
 from shared.vendors.registry import VENDORS
 from shared.vendors.vendor import Feature, Fields, WebhookVendor
 

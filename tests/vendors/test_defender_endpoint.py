@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.configurations import CLOUDS, CloudName, Configuration
 from shared.errors import HostNotAllowed, TryLater
+from shared.nouns.configurations import CLOUDS, CloudName, Configuration
 from shared.vendors.defender_endpoint import DefenderEndpoint
 from shared.vendors.vendor import Feature
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.detections import AssetKind, Severity, Status
+from shared.nouns.detections import AssetKind, Severity, Status
 from shared.vendors.endpoint_alerts import to_detection
 from shared.vendors.endpoint_evidence import full_path
 

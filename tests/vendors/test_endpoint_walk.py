@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from shared.detections import instant
 from shared.errors import TryLater, Unreadable
+from shared.nouns.detections import instant
 from shared.vendors.endpoint_walk import fetch
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from shared.detections import Channel, Detection, instant
+from shared.nouns.detections import Channel, Detection, instant
 from shared.vendors.registry import VENDORS
 
 _FOLDER = os.environ.get("POCKETSOC_SAMPLES")

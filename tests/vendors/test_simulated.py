@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.configurations import CLOUDS, CloudName, Configuration
-from shared.detections import Channel
 from shared.errors import TryLater
+from shared.nouns.configurations import CLOUDS, CloudName, Configuration
+from shared.nouns.detections import Channel
 from shared.vendors.client import ApiClient
 from shared.vendors.registry import VENDORS
 from shared.vendors.vendor import Connection, Page

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.detections import Instant
+from shared.nouns.detections import Instant
 
 
 class CloudName(StrEnum):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.detections import Announced, Card, Detection, Instant, Severity, Status
+from shared.nouns.detections import Announced, Card, Detection, Instant, Severity, Status
 
 
 class Reason(StrEnum):
