@@ -47,8 +47,10 @@ def clouds_for(settings: Settings) -> Mapping[CloudName, Cloud]:
     if settings.simulator_url is None:
         return CLOUDS
     url = settings.simulator_url.rstrip("/")
-    places = {"authority": url, "arm": url, "endpoint_api": url, "endpoint_hosts": (urlsplit(url).netloc,)}
-    return {name: cloud.model_copy(update=places) for name, cloud in CLOUDS.items()}
+    host = urlsplit(url).netloc
+    places = {name: url for name in ("authority", "arm", "endpoint_api", "graph", "xdr_api")}
+    hosts = {"endpoint_hosts": (host,), "xdr_hosts": (host,), "cloud_apps_domain": host}
+    return {name: cloud.model_copy(update={**places, **hosts}) for name, cloud in CLOUDS.items()}
 
 
 T = TypeVar("T")
@@ -213,7 +215,7 @@ class Parts:
         api = ApiClient(
             root=vendor.api_root(configuration, cloud),
             tokens=tokens,
-            audience=vendor.audience(cloud),
+            audience=vendor.audience(configuration, cloud),
             vendor_title=vendor.title,
             ca_bundle=ca_bundle,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.nouns.detections import Instant
+from shared.nouns.detections import Detection, Instant, Severity, Status
 
 
 class CloudName(StrEnum):
@@ -18,15 +18,18 @@ class CloudName(StrEnum):
     gcc = "gcc"
     gcc_high = "gcc_high"
     dod = "dod"
+    china = "china"
 
 
 class Cloud(BaseModel):
     """Where a cloud's services live. Addresses are https origins without a trailing slash; audiences are
     what tokens are asked for.
 
-    `extra_hosts` are further hosts on which the Endpoint API is served in this cloud (geographic and older
-    names). Source: Microsoft's "Defender for Endpoint for US Government customers" and "National clouds"
-    pages.
+    An address that is empty is a service that this cloud does not have. `endpoint_hosts` and `xdr_hosts` are
+    all hosts on which that API is served in this cloud (geographic and older names); `cloud_apps_domain` is
+    what the hosts of Defender for Cloud Apps end with; `token_exchange` is the audience of a managed
+    identity's token that stands in for an app's secret. Source: Microsoft's "Defender for Endpoint for US
+    Government customers", "National clouds", and "Configure an application to trust a managed identity".
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,70 +41,96 @@ class Cloud(BaseModel):
     endpoint_api: str
     endpoint_audience: str
     endpoint_hosts: tuple[str, ...] = ()
+    graph: str
+    xdr_api: str
+    xdr_hosts: tuple[str, ...] = ()
+    cloud_apps_domain: str
+    token_exchange: str = "api://AzureADTokenExchange"
     defender_portal: str
     azure_portal: str
 
 
-_COMMERCIAL_ENDPOINT_HOSTS = (
+CLOUD_APPS_AUDIENCE = "05a65629-4c1b-48c1-a78b-804c4abdd4af"
+"""The resource app "Microsoft Cloud App Security", in every cloud."""
+
+_XDR_HOSTS = (
     "api.security.microsoft.com",
+    *(f"{geo}.api.security.microsoft.com" for geo in ("us", "eu", "uk", "au", "swa", "ina")),
+)
+_COMMERCIAL_ENDPOINT_HOSTS = (
+    *_XDR_HOSTS,
     "api.securitycenter.microsoft.com",
     "api.securitycenter.windows.com",
-    *(f"{geo}.api.security.microsoft.com" for geo in ("us", "eu", "uk", "au", "swa", "ina")),
     *(f"api-{geo}.securitycenter.microsoft.com" for geo in ("us", "eu", "uk")),
+)
+_COMMERCIAL = Cloud(
+    name=CloudName.commercial,
+    authority="https://login.microsoftonline.com",
+    arm="https://management.azure.com",
+    arm_audience="https://management.azure.com",
+    endpoint_api="https://api.security.microsoft.com",
+    endpoint_audience="https://api.securitycenter.microsoft.com",
+    endpoint_hosts=_COMMERCIAL_ENDPOINT_HOSTS,
+    graph="https://graph.microsoft.com",
+    xdr_api="https://api.security.microsoft.com",
+    xdr_hosts=_XDR_HOSTS,
+    cloud_apps_domain="portal.cloudappsecurity.com",
+    defender_portal="https://security.microsoft.com",
+    azure_portal="https://portal.azure.com",
 )
 
 
-def _us_government(
-    name: CloudName, *, endpoint: str, portal: str, authority: str, arm: str, azure_portal: str
-) -> Cloud:
+def _us_government(name: CloudName, *, graph: str, portal: str) -> Cloud:
     return Cloud(
         name=name,
-        authority=authority,
-        arm=arm,
-        arm_audience=arm,
-        endpoint_api=f"https://{endpoint}",
-        endpoint_audience=f"https://{endpoint}",
-        endpoint_hosts=(endpoint,),
+        authority="https://login.microsoftonline.us",
+        arm="https://management.usgovcloudapi.net",
+        arm_audience="https://management.usgovcloudapi.net",
+        endpoint_api="https://api-gov.securitycenter.microsoft.us",
+        endpoint_audience="https://api-gov.securitycenter.microsoft.us",
+        endpoint_hosts=("api-gov.securitycenter.microsoft.us",),
+        graph=graph,
+        xdr_api="https://api-gov.security.microsoft.us",
+        xdr_hosts=("api-gov.security.microsoft.us",),
+        cloud_apps_domain="portal.cloudappsecuritygov.com",
+        token_exchange="api://AzureADTokenExchangeUSGov",
         defender_portal=portal,
-        azure_portal=azure_portal,
+        azure_portal="https://portal.azure.us",
     )
 
 
 CLOUDS: dict[CloudName, Cloud] = {
-    CloudName.commercial: Cloud(
-        name=CloudName.commercial,
-        authority="https://login.microsoftonline.com",
-        arm="https://management.azure.com",
-        arm_audience="https://management.azure.com",
-        endpoint_api="https://api.security.microsoft.com",
-        endpoint_audience="https://api.securitycenter.microsoft.com",
-        endpoint_hosts=_COMMERCIAL_ENDPOINT_HOSTS,
-        defender_portal="https://security.microsoft.com",
-        azure_portal="https://portal.azure.com",
-    ),
-    CloudName.gcc: _us_government(
-        CloudName.gcc,
-        endpoint="api-gcc.securitycenter.microsoft.us",
-        portal="https://security.microsoft.com",
-        authority="https://login.microsoftonline.com",
-        arm="https://management.azure.com",
-        azure_portal="https://portal.azure.com",
+    CloudName.commercial: _COMMERCIAL,
+    CloudName.gcc: _COMMERCIAL.model_copy(
+        update={
+            "name": CloudName.gcc,
+            "endpoint_api": "https://api-gcc.securitycenter.microsoft.us",
+            "endpoint_audience": "https://api-gcc.securitycenter.microsoft.us",
+            "endpoint_hosts": ("api-gcc.securitycenter.microsoft.us",),
+            "xdr_api": "https://api-gcc.security.microsoft.us",
+            "xdr_hosts": ("api-gcc.security.microsoft.us",),
+            "cloud_apps_domain": "portal.gccmod.cloudappsecurity.com",
+        }
     ),
     CloudName.gcc_high: _us_government(
-        CloudName.gcc_high,
-        endpoint="api-gov.securitycenter.microsoft.us",
-        portal="https://security.microsoft.us",
-        authority="https://login.microsoftonline.us",
-        arm="https://management.usgovcloudapi.net",
-        azure_portal="https://portal.azure.us",
+        CloudName.gcc_high, graph="https://graph.microsoft.us", portal="https://security.microsoft.us"
     ),
     CloudName.dod: _us_government(
-        CloudName.dod,
-        endpoint="api-gov.securitycenter.microsoft.us",
-        portal="https://security.apps.mil",
-        authority="https://login.microsoftonline.us",
-        arm="https://management.usgovcloudapi.net",
-        azure_portal="https://portal.azure.us",
+        CloudName.dod, graph="https://dod-graph.microsoft.us", portal="https://security.apps.mil"
+    ),
+    CloudName.china: Cloud(
+        name=CloudName.china,
+        authority="https://login.partner.microsoftonline.cn",
+        arm="https://management.chinacloudapi.cn",
+        arm_audience="https://management.chinacloudapi.cn",
+        endpoint_api="",
+        endpoint_audience="",
+        graph="https://microsoftgraph.chinacloudapi.cn",
+        xdr_api="",
+        cloud_apps_domain="",
+        token_exchange="api://AzureADTokenExchangeChina",
+        defender_portal="",
+        azure_portal="https://portal.azure.cn",
     ),
 }
 
@@ -110,7 +139,39 @@ class AuthType(StrEnum):
     """How a configuration signs in at the vendor."""
 
     client_secret = "client_secret"
+    certificate = "certificate"
     managed_identity = "managed_identity"
+    federated = "federated"
+    device_code = "device_code"
+    authorization_code = "authorization_code"
+
+    @property
+    def delegated(self) -> bool:
+        """Whether tokens speak for a signed-in user (`scp`) instead of the app (`roles`)."""
+        return self in (AuthType.device_code, AuthType.authorization_code)
+
+
+class Filters(BaseModel):
+    """What of a configuration's alerts is wanted. Applied before anything is stored, to alerts that are not
+    known yet: what became a detection is followed to its end. Empty fields let everything through; an
+    `unknown` severity is never filtered out. `most_per_poll` delays what is beyond it to the next poll."""
+
+    model_config = ConfigDict(frozen=True)
+
+    minimum_severity: Severity | None = None
+    categories: tuple[str, ...] = ()
+    statuses: tuple[Status, ...] = ()
+    most_per_poll: int | None = Field(default=None, ge=1)
+
+    def wants(self, detection: Detection) -> bool:
+        """Whether the alert is to be stored."""
+        known = detection.severity is not Severity.unknown
+        if self.minimum_severity and known and detection.severity.rank < self.minimum_severity.rank:
+            return False
+        if self.statuses and detection.status not in self.statuses:
+            return False
+        wanted = {one.casefold() for one in self.categories}
+        return not wanted or bool(wanted & {one.casefold() for one in detection.categories})
 
 
 class Configuration(BaseModel):
@@ -132,6 +193,7 @@ class Configuration(BaseModel):
     secret_reference: str | None = None
     poll_interval: int = Field(default=60, ge=30, le=86_400, description="Seconds between polls.")
     first_read_days: int = Field(default=7, ge=0, le=90, description="How far back the first poll reads.")
+    filters: Filters = Filters()
     options: dict[str, Any] = Field(default_factory=dict)
     created: Instant | None = None
     changed: Instant | None = None
@@ -139,9 +201,9 @@ class Configuration(BaseModel):
 
     @property
     def scope(self) -> str:
-        """Within which native ids are unique: vendor and tenant. A tenant is the same whoever configured
-        it."""
-        return f"{self.vendor}|{(self.tenant_id or 'home').lower()}"
+        """Within which alerts are the same alert: the tenant, whoever configured it and whatever product
+        reports."""
+        return (self.tenant_id or "home").lower()
 
 
 class PollState(BaseModel):
@@ -170,4 +232,5 @@ class PollState(BaseModel):
     failures: int = 0
     alerts_read: int = 0
     alerts_queued: int = 0
+    alerts_filtered: int = 0
     etag: str = ""

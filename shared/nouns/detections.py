@@ -133,11 +133,15 @@ class Detection(_Value):
     may be missing.
 
     `updated` is when the vendor says this view was made; None if it does not say, and then the time of
-    reading counts. `vendor_severity` and `vendor_status` keep the vendor's own words, so that an unknown
+    reading counts. `other_ids` are further names of the same alert (a provider's id, an id in a link), as
+    the vendor writes them; `namespace` keeps a native id apart that no other product knows. Both feed
+    `identity.aliases`. `vendor_severity` and `vendor_status` keep the vendor's own words, so that an unknown
     value survives. `properties` keeps what has no field of its own.
     """
 
     native_id: str = Field(min_length=1)
+    namespace: str = ""
+    other_ids: tuple[str, ...] = ()
     title: str = Field(min_length=1)
     description: str = ""
     severity: Severity = Severity.unknown

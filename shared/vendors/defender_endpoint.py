@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from shared.errors import HostNotAllowed, PermissionMissing, PocketSOCError
 from shared.nouns.configurations import Cloud, Configuration
-from shared.nouns.detections import Channel, Detection
+from shared.nouns.detections import Channel, Detection, Instant
 from shared.vendors import access, endpoint_alerts, endpoint_walk
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Page, Permission
 
@@ -57,6 +57,8 @@ class DefenderEndpoint:
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
         """The configured base URL's origin, if it is one of the cloud's; a pasted `/api` at its end does
         not count."""
+        if not cloud.endpoint_api:
+            raise HostNotAllowed(f"Defender for Endpoint is not offered in the cloud '{cloud.name}'.")
         if not configuration.base_url:
             return cloud.endpoint_api.rstrip("/")
         origin, path = _origin(configuration.base_url)
@@ -68,13 +70,17 @@ class DefenderEndpoint:
             )
         return origin
 
-    def audience(self, cloud: Cloud) -> str:
+    def audience(self, configuration: Configuration, cloud: Cloud) -> str:
         """The same resource for all of a cloud's hosts."""
         return cloud.endpoint_audience
 
     def fetch(self, connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
         """Alerts updated since the cursor, in the order of their updates; see endpoint_walk.py."""
         return endpoint_walk.fetch(connection, cursor)
+
+    def sweep(self, connection: Connection, since: Instant) -> Iterator[tuple[Any, ...]]:
+        """Alerts created since then; see endpoint_walk.py."""
+        return endpoint_walk.sweep(connection, since)
 
     def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:
         """Map one alert of the API; see endpoint_alerts.py. This vendor has no webhook, so `channel`

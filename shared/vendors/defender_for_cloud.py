@@ -14,7 +14,7 @@ from pydantic import Field
 
 from shared.errors import PermissionMissing, PocketSOCError
 from shared.nouns.configurations import Cloud, Configuration
-from shared.nouns.detections import Channel, Detection
+from shared.nouns.detections import Channel, Detection, Instant
 from shared.vendors import access, cloud_alerts, cloud_events, cloud_walk
 from shared.vendors.vendor import (
     Check,
@@ -69,13 +69,17 @@ class DefenderForCloud:
         """The cloud's Azure Resource Manager; there is no choice."""
         return cloud.arm.rstrip("/")
 
-    def audience(self, cloud: Cloud) -> str:
+    def audience(self, configuration: Configuration, cloud: Cloud) -> str:
         """Azure Resource Manager's own."""
         return cloud.arm_audience
 
     def fetch(self, connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
         """Every alert of the subscription; see cloud_walk.py."""
         return cloud_walk.fetch(connection, cursor)
+
+    def sweep(self, connection: Connection, since: Instant) -> Iterator[tuple[Any, ...]]:
+        """Every alert: the list knows no time."""
+        return (page.alerts for page in cloud_walk.fetch(connection, None))
 
     def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:
         """Map one alert in any of its dialects; see cloud_alerts.py."""

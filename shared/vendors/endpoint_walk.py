@@ -73,6 +73,18 @@ def fetch(connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
             yield Page(fresh, walk.cursor(), done=False)
 
 
+def sweep(connection: Connection, since: Instant) -> Iterator[tuple[Any, ...]]:
+    """Every alert created since then, by `nextLink`, in the order of creation."""
+    params = {"$filter": f"alertCreationTime ge {since}", "$expand": "evidence", "$top": str(PAGE_SIZE)}
+    answer = connection.api.get("/api/alerts", params)
+    while True:
+        page = AlertsPage.of(answer)
+        yield tuple(page.rows)
+        if not page.link or not page.rows:
+            return
+        answer = connection.api.get(page.link)
+
+
 @dataclass
 class _Stretch:
     """Pages that belong to one question: the first by time, the others by `nextLink` or `$skip`.

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from shared.nouns.configurations import AuthType, Cloud, CloudName, Configuration
-from shared.nouns.detections import Channel, Detection
+from shared.nouns.detections import Channel, Detection, Instant
 
 Cursor = Mapping[str, Any]
 
@@ -56,12 +56,14 @@ class Api(Protocol):
 
 @dataclass(frozen=True)
 class Connection:
-    """What `fetch` and `check` work with. `now` is the clock (aware UTC)."""
+    """What `fetch`, `check` and the abilities work with. `now` is the clock (aware UTC); `graph` is Microsoft
+    Graph with the same sign-in (to read when the app's secret expires), None where there is none."""
 
     configuration: Configuration
     cloud: Cloud
     api: Api
     now: Callable[[], datetime]
+    graph: Api | None = None
 
 
 @dataclass(frozen=True)
@@ -72,24 +74,31 @@ class Page:
     alerts: tuple[Any, ...]
     cursor: dict[str, Any]
     done: bool
+    incidents: tuple[Any, ...] = ()
 
 
 class Feature(StrEnum):
     """What a configuration can be good for; each needs its own permission."""
 
     read_alerts = "read_alerts"
+    read_incidents = "read_incidents"
     change_status = "change_status"
     response_actions = "response_actions"
     hunting = "hunting"
     inventory = "inventory"
+    vulnerabilities = "vulnerabilities"
+    scores = "scores"
+    secret_expiry = "secret_expiry"
 
 
 @dataclass(frozen=True)
 class Permission:
-    """One thing to grant. `any_of` are names of which one is enough; `where` is the click path."""
+    """One thing to grant. `any_of` are names of which one is enough; `delegated` likewise for a signed-in
+    user's token, where its names differ; `where` is the click path."""
 
     any_of: tuple[str, ...]
     where: str
+    delegated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,12 +177,18 @@ class Vendor(Protocol):
         base URL outside the vendor's hosts."""
         ...
 
-    def audience(self, cloud: Cloud) -> str:
+    def audience(self, configuration: Configuration, cloud: Cloud) -> str:
         """The resource that tokens for this vendor are asked for, without `/.default`."""
         ...
 
     def fetch(self, connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
         """Walk from the cursor to the present. I/O, no mapping. Yields at least one page unless it raises."""
+        ...
+
+    def sweep(self, connection: Connection, since: Instant) -> Iterator[tuple[Any, ...]]:
+        """Every raw alert that was created at or after `since` and is visible now, page by page, in as few
+        calls as the vendor allows. For the ledger: it compares them with the store. An alert may come
+        twice, and older ones may come along."""
         ...
 
     def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from shared.errors import PermissionMissing, SignInFailed, TryLater, Unreadable
+from shared.errors import HostNotAllowed, PermissionMissing, SignInFailed, TryLater, Unreadable
 from shared.nouns.configurations import CLOUDS, CloudName, Configuration
 from shared.nouns.detections import Channel
 from shared.vendors.registry import VENDORS
@@ -69,11 +69,15 @@ def test_reading_alerts_names_its_permission_and_where_to_grant_it(slug):
 def test_each_cloud_has_an_https_root_and_an_audience(slug, cloud):
     """Paths are joined to the root, so it has no slash at its end."""
     configuration = Configuration(id="c", vendor=slug, display_name="Ours", cloud=cloud.name)
-    root = VENDORS[slug].api_root(configuration, cloud)
+    try:
+        root = VENDORS[slug].api_root(configuration, cloud)
+    except HostNotAllowed as error:
+        assert "not offered" in str(error)  # noqa: PT017 - a cloud may lack a product, and then says so
+        return
     assert root.startswith("https://")
     assert not root.endswith("/")
-    assert VENDORS[slug].audience(cloud).startswith("https://")
-    assert ".default" not in VENDORS[slug].audience(cloud)
+    assert VENDORS[slug].audience(configuration, cloud)
+    assert ".default" not in VENDORS[slug].audience(configuration, cloud)
 
 
 @every_alert
@@ -169,5 +173,6 @@ def test_only_defender_for_cloud_has_a_webhook():
 def test_the_audience_is_the_same_for_all_hosts_of_the_commercial_cloud():
     """Geographic hosts take tokens of the common resource."""
     cloud = CLOUDS[CloudName.commercial]
-    assert VENDORS["defender_endpoint"].audience(cloud) == "https://api.securitycenter.microsoft.com"
-    assert VENDORS["defender_for_cloud"].audience(cloud) == "https://management.azure.com"
+    configuration = Configuration(id="c", vendor="defender_endpoint", display_name="Ours")
+    audience = VENDORS["defender_endpoint"].audience(configuration, cloud)
+    assert audience == "https://api.securitycenter.microsoft.com"

@@ -54,7 +54,7 @@ def reach(_running: Simulator, world: World) -> Callable[[str], Connection]:
         api = ApiClient(
             root=VENDORS[slug].api_root(configuration, cloud),
             tokens=Tokens(),
-            audience=VENDORS[slug].audience(cloud),
+            audience=VENDORS[slug].audience(configuration, cloud),
             vendor_title=VENDORS[slug].title,
             ca_bundle=_running.ca_bundle,
         )
