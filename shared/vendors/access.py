@@ -36,7 +36,7 @@ def features(
     it. What is granted already is never called missing while a call proves nothing (an outage)."""
     found = []
     for name, permission in permissions.items():
-        granted_already = any(one in names for one in permission.any_of)
+        granted_already = any(one in names for one in (*permission.any_of, *permission.delegated))
         works = proven.get(name, granted_already)
         unproven = works is None and granted_already
         found.append(FeatureCheck(name, works=None) if unproven else feature(name, permission, works))

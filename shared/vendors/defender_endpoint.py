@@ -20,8 +20,14 @@ from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Pa
 
 _WHERE = (
     "Microsoft Entra admin center > App registrations > your app > API permissions > Add a permission > APIs "
-    "my organization uses > WindowsDefenderATP > Application permissions; then Grant admin consent"
+    "my organization uses > WindowsDefenderATP > Application permissions (with a signed-in user: Delegated "
+    "permissions); then Grant admin consent"
 )
+
+
+def _permission(*names: str) -> Permission:
+    """Application permissions of which one is enough. The delegated ones are named without `.All`."""
+    return Permission(names, _WHERE, delegated=tuple(name.removesuffix(".All") for name in names))
 
 
 class DefenderEndpointFields(Fields):
@@ -47,11 +53,14 @@ class DefenderEndpoint:
     title: ClassVar[str] = "Microsoft Defender for Endpoint"
     fields: ClassVar[type[Fields]] = DefenderEndpointFields
     permissions: ClassVar[Mapping[Feature, Permission]] = {
-        Feature.read_alerts: Permission(("Alert.Read.All", "Alert.ReadWrite.All"), _WHERE),
-        Feature.change_status: Permission(("Alert.ReadWrite.All",), _WHERE),
-        Feature.response_actions: Permission(("Machine.Isolate",), _WHERE),
-        Feature.hunting: Permission(("AdvancedQuery.Read.All",), _WHERE),
-        Feature.inventory: Permission(("Machine.Read.All", "Machine.ReadWrite.All"), _WHERE),
+        Feature.read_alerts: _permission("Alert.Read.All", "Alert.ReadWrite.All"),
+        Feature.change_status: _permission("Alert.ReadWrite.All"),
+        Feature.response_actions: _permission("Machine.Isolate"),
+        Feature.hunting: _permission("AdvancedQuery.Read.All"),
+        Feature.inventory: _permission("Machine.Read.All", "Machine.ReadWrite.All"),
+        Feature.vulnerabilities: _permission("Vulnerability.Read.All"),
+        Feature.recommendations: _permission("SecurityRecommendation.Read.All"),
+        Feature.scores: _permission("Score.Read.All"),
     }
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:

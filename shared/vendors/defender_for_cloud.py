@@ -31,6 +31,7 @@ _WHERE = (
     "Azure portal > Subscriptions > your subscription > Access control (IAM) > Add role assignment; "
     "choose the role, then the app registration or managed identity as member"
 )
+_READING = Permission(("Security Reader", "Security Admin", "Reader"), _WHERE)
 
 
 class DefenderForCloudFields(Fields):
@@ -60,9 +61,10 @@ class DefenderForCloud:
     title: ClassVar[str] = "Microsoft Defender for Cloud"
     fields: ClassVar[type[Fields]] = DefenderForCloudFields
     permissions: ClassVar[Mapping[Feature, Permission]] = {
-        Feature.read_alerts: Permission(("Security Reader", "Security Admin", "Reader"), _WHERE),
+        Feature.read_alerts: _READING,
         Feature.change_status: Permission(("Security Admin",), _WHERE),
-        Feature.inventory: Permission(("Security Reader", "Security Admin", "Reader"), _WHERE),
+        Feature.inventory: _READING,
+        Feature.scores: _READING,
     }
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:

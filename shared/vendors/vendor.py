@@ -87,6 +87,7 @@ class Feature(StrEnum):
     hunting = "hunting"
     inventory = "inventory"
     vulnerabilities = "vulnerabilities"
+    recommendations = "recommendations"
     scores = "scores"
     secret_expiry = "secret_expiry"
 

@@ -97,15 +97,27 @@ def test_a_permission_that_the_token_has_is_not_called_missing_in_an_outage(conn
             {"roles": ["Alert.ReadWrite.All", "Machine.Isolate"]},
             {"read_alerts", "change_status", "response_actions"},
         ),
-        ({"scp": "AdvancedQuery.Read.All Machine.Read.All"}, {"read_alerts", "hunting", "inventory"}),
+        ({"scp": "AdvancedQuery.Read Machine.Read"}, {"read_alerts", "hunting", "inventory"}),
+        (
+            {"roles": ["Vulnerability.Read.All", "SecurityRecommendation.Read.All", "Score.Read.All"]},
+            {"read_alerts", "vulnerabilities", "recommendations", "scores"},
+        ),
         ({"roles": "not a list"}, {"read_alerts"}),
     ],
 )
 def test_each_feature_is_compared_with_the_tokens_roles(connect, scripted, claims, working):
-    """What is missing is named with the permission that is enough for it."""
+    """Of an app, or of a signed-in user; what is missing is named with the permission that is enough."""
     api = scripted({"value": []})
     api.claims = claims
     features = DefenderEndpoint().check(connect(api)).features
     assert {f.feature.value for f in features if f.works} == working
-    assert {f.feature for f in features} == set(Feature)
+    assert {f.feature for f in features} == set(DefenderEndpoint.permissions)
     assert all(f.missing and "WindowsDefenderATP" in (f.remedy or "") for f in features if not f.works)
+
+
+def test_delegated_permissions_have_the_names_that_entra_shows():
+    """Without `.All`; those for actions are called the same."""
+    permissions = DefenderEndpoint.permissions
+    assert permissions[Feature.read_alerts].delegated == ("Alert.Read", "Alert.ReadWrite")
+    assert permissions[Feature.response_actions].delegated == ("Machine.Isolate",)
+    assert permissions[Feature.scores].delegated == ("Score.Read",)
