@@ -17,6 +17,7 @@ from typing import Any
 from simulator.control import ENDLESS
 from simulator.faults import KINDS
 from simulator.logic_app import forward
+from simulator.scenarios import STATES
 from simulator.webhook_dialects import DIALECTS
 
 # The vendors' own words for severity, and where each has its name and severity.
@@ -71,7 +72,7 @@ def add_commands(commands: Any) -> None:
     fault.add_argument("--method")
     fault.add_argument("--retry-after", type=float)
     fault.add_argument("--seconds", type=float, default=0.0)
-    fault.add_argument("--vendor", choices=("endpoint", "cloud"), default="endpoint", help=f"for {ENDLESS}")
+    fault.add_argument("--vendor", choices=tuple(STATES), default="endpoint", help=f"for {ENDLESS}")
     _add(commands, "faults", lambda remote, _: remote.call("GET", "/faults"), "list faults")
     _add(commands, "clear", lambda remote, _: remote.call("DELETE", "/faults"), "take all faults back")
     advance = _add(commands, "advance", _advance, "move the clock")

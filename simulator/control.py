@@ -35,6 +35,12 @@ _SCENARIOS: Mapping[tuple[str, str], Callable[..., Any]] = {
 }
 
 
+_LISTS: Mapping[str, Callable[[World], list[str]]] = {
+    "endpoint": scenarios.endpoint_ids,
+    "cloud": scenarios.cloud_names,
+}
+
+
 class _Wrong(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -82,14 +88,9 @@ class Control:
     async def list_alerts(self, request: Request) -> Response:
         """GET /alerts/{vendor}: the ids of every visible alert."""
         vendor = request.path_params["vendor"]
-        if vendor not in ("endpoint", "cloud"):
-            raise _Wrong(404, "vendor is endpoint or cloud")
-        ids = (
-            scenarios.endpoint_ids(self._world)
-            if vendor == "endpoint"
-            else scenarios.cloud_names(self._world)
-        )
-        return JSONResponse({"ids": ids})
+        if vendor not in _LISTS:
+            raise _Wrong(404, f"vendor is one of {', '.join(_LISTS)}")
+        return JSONResponse({"ids": _LISTS[vendor](self._world)})
 
     async def list_faults(self, request: Request) -> Response:
         """GET /faults."""
@@ -97,9 +98,7 @@ class Control:
             return JSONResponse({"faults": [fault.as_json() for fault in self._world.faults]})
 
     async def add_fault(self, request: Request) -> Response:
-        """POST /faults: a Fault's fields, or `{"kind": "endless_nextlink", "vendor": "endpoint" or
-        "cloud"}`.
-        """
+        """POST /faults: a Fault's fields, or `{"kind": "endless_nextlink", "vendor": one of STATES}`."""
         body = await _body(request)
         if body.get("kind") == ENDLESS:
             self._switch(str(body.get("vendor")), {ENDLESS: body.get("on", True)})
@@ -116,7 +115,7 @@ class Control:
         """DELETE /faults: all of them, endless nextLinks included."""
         with self._world.lock:
             self._world.faults.clear()
-        for vendor in ("endpoint", "cloud"):
+        for vendor in scenarios.STATES:
             scenarios.endless_nextlink(self._world, vendor, False)
         return Response(status_code=204)
 
@@ -130,11 +129,9 @@ class Control:
         return Response(status_code=204)
 
     async def read_switches(self, request: Request) -> Response:
-        """GET /switches: those of both vendors."""
+        """GET /switches: those of every vendor."""
         with self._world.lock:
-            return JSONResponse(
-                {one: vars(scenarios.switches(self._world, one)) for one in ("endpoint", "cloud")}
-            )
+            return JSONResponse({one: vars(scenarios.switches(self._world, one)) for one in scenarios.STATES})
 
     async def set_switches(self, request: Request) -> Response:
         """PATCH /switches: `{"endpoint": {name: value}, "cloud": {...}}`."""
@@ -165,8 +162,8 @@ class Control:
         return Response(status_code=204)
 
     def _switch(self, vendor: str, values: Any) -> None:
-        if vendor not in ("endpoint", "cloud") or not isinstance(values, dict):
-            raise _Wrong(400, "switches are given by vendor: endpoint or cloud")
+        if vendor not in scenarios.STATES or not isinstance(values, dict):
+            raise _Wrong(400, f"switches are given by vendor: {', '.join(scenarios.STATES)}")
         with self._world.lock:
             switches = scenarios.switches(self._world, vendor)
             for name, value in values.items():

@@ -56,6 +56,13 @@ VAULT_AUDIENCE = "https://vault.azure.net"
 GRAPH_AUDIENCE = "https://graph.microsoft.com"
 XDR_AUDIENCE = "https://api.security.microsoft.com"
 ENDPOINT_ROLES = frozenset({"Alert.Read.All", "Alert.ReadWrite.All", "Machine.Read.All", "Machine.Isolate"})
+GRAPH_ROLES = frozenset(
+    {
+        *("SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All", "SecurityIncident.Read.All"),
+        *("SecurityIncident.ReadWrite.All", "ThreatHunting.Read.All", "SecurityEvents.Read.All"),
+        *("DeviceManagementManagedDevices.Read.All", "Application.Read.All"),
+    }
+)
 
 _USERS = {
     "Admin": ("a0000000-5d6e-4f70-9b81-0c0ffee00031", "Ada Admin", "ada"),
@@ -128,7 +135,7 @@ def user_with_role(world: World, role: str | None) -> Principal:
 
 
 def _grants() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    roles = {ENDPOINT_AUDIENCE: set(ENDPOINT_ROLES)}
+    roles = {ENDPOINT_AUDIENCE: set(ENDPOINT_ROLES), GRAPH_AUDIENCE: set(GRAPH_ROLES)}
     return roles, {SUBSCRIPTION_ID: {"Security Reader", "Security Admin"}}
 
 

@@ -8,7 +8,7 @@ LookupError: there is no such alert or fixture.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,11 +18,15 @@ from simulator.cloud_access import cloud
 from simulator.cloud_alerts import CloudSubscription
 from simulator.endpoint_access import endpoint
 from simulator.endpoint_alerts import EndpointAlert, EndpointTenant, empty_evidence
+from simulator.graph_access import graph
 from simulator.shelf import Record, Shelf
 from simulator.webhook_dialects import dialect_of
 from simulator.world import World
 
 NOW = timedelta()
+
+# What has switches and can be reset, by the name that commands use.
+STATES: Mapping[str, Callable[[World], Any]] = {"endpoint": endpoint, "cloud": cloud, "graph": graph}
 
 
 def add_endpoint_alerts(
@@ -185,23 +189,23 @@ def webhook_body(
 
 
 def endless_nextlink(world: World, vendor: str, on: bool = True) -> None:
-    """Let the alert list of `endpoint` or `cloud` answer its first page for ever, always with a nextLink."""
+    """Let the lists of one of STATES answer their first page for ever, always with a nextLink."""
     with world.lock:
         switches(world, vendor).endless_nextlink = on
 
 
 def switches(world: World, vendor: str) -> Any:
-    """The EndpointSwitches (`endpoint`) or CloudSwitches (`cloud`), to be changed in place."""
-    if vendor not in ("endpoint", "cloud"):
-        raise LookupError("vendor is endpoint or cloud")
-    return endpoint(world).switches if vendor == "endpoint" else cloud(world).switches
+    """The switches of one of STATES, to be changed in place."""
+    if vendor not in STATES:
+        raise LookupError(f"vendor is one of {', '.join(STATES)}")
+    return STATES[vendor](world).switches
 
 
 def reset(world: World) -> None:
-    """Forget all alerts, faults, switches of the two vendors, quotas and counters. The clock stays."""
+    """Forget all alerts, faults, switches of the vendors, quotas and counters. The clock stays."""
     with world.lock:
-        endpoint(world).reset()
-        cloud(world).reset()
+        for state in STATES.values():
+            state(world).reset()
         world.faults.clear()
         world.requests.clear()
 
