@@ -11,7 +11,8 @@
     ├── OperatorMustAct         trying again is useless until a person changes something
     │   ├── SignInFailed        no token: secret, tenant, consent, identity
     │   ├── PermissionMissing   a token, but the vendor refuses it
-    │   └── HostNotAllowed      an address outside https and the allow-list
+    │   ├── HostNotAllowed      an address outside https and the allow-list
+    │   └── Refused             the vendor does not take the request itself; `status` is HTTP's
     ├── TryLater                nothing is wrong here; the other side is busy, broken or away
     │   └── Throttled           and it said how long to wait
     ├── Unreadable              an answer or alert that cannot be understood: quarantine it, go on
@@ -75,6 +76,16 @@ class PermissionMissing(OperatorMustAct):
 
 class HostNotAllowed(OperatorMustAct):
     """An address that is not https, or whose host is not on the allow-list."""
+
+
+class Refused(OperatorMustAct):
+    """The vendor does not take the request itself (HTTP 400, 404, 409, 412, ...). Where the request is a
+    person's, vendors/refused.py makes it that person's error."""
+
+    def __init__(self, text: str, *, status: int, code: str | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
 
 
 class TryLater(PocketSOCError):

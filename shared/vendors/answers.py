@@ -19,6 +19,7 @@ from shared.errors import (
     OperatorMustAct,
     PermissionMissing,
     PocketSOCError,
+    Refused,
     SignInFailed,
     Throttled,
     TryLater,
@@ -146,7 +147,7 @@ def _not_found(said: _Refusal) -> OperatorMustAct:
             "tenant id, and give the app the role Security Reader on the subscription; assignments take "
             f"minutes to act.{said.trace}"
         )
-    return OperatorMustAct(f"{said.who} does not have what was asked for (HTTP 404).{said.said}{said.trace}")
+    return _refused(said, "does not have what was asked for")
 
 
 def _conflict(said: _Refusal) -> OperatorMustAct:
@@ -158,10 +159,9 @@ def _conflict(said: _Refusal) -> OperatorMustAct:
     return _refused(said)
 
 
-def _refused(said: _Refusal) -> OperatorMustAct:
-    return OperatorMustAct(
-        f"{said.who} did not accept the request (HTTP {said.status}).{said.said}{said.trace}"
-    )
+def _refused(said: _Refusal, how: str = "did not accept the request") -> OperatorMustAct:
+    text = f"{said.who} {how} (HTTP {said.status}).{said.said}{said.trace}"
+    return Refused(text, status=said.status, code=said.code or None)
 
 
 _BY_STATUS: dict[int, Callable[[_Refusal], OperatorMustAct]] = {

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import OperatorMustAct, PermissionMissing, SignInFailed, Throttled, TryLater
+from shared.errors import (
+    BadRequest,
+    Conflict,
+    NotFound,
+    OperatorMustAct,
+    PermissionMissing,
+    Refused,
+    SignInFailed,
+    Throttled,
+    TryLater,
+)
+from shared.vendors.refused import told_to_the_caller
 
 
 def test_a_401_is_repeated_once_with_a_new_token(client, server, reply, refusal, tokens):
@@ -222,3 +233,28 @@ def test_correlation_ids_reach_the_operator(client, server, refusal):
 
     with pytest.raises(TryLater, match=r"\(request id req-0001, 7a-guid-1\)"):
         client.get("/a")
+
+
+@pytest.mark.parametrize(
+    ("status", "meant"),
+    [(400, BadRequest), (404, NotFound), (409, Conflict), (412, Conflict), (422, BadRequest)],
+)
+def test_a_refused_request_of_a_person_is_that_persons_error(client, server, refusal, status, meant):
+    """With the vendor's words, for who can correct them; a poll's own requests stay the operator's."""
+    server.script(*[refusal(status, "SomeCode", "Some words.")] * 2)
+
+    with pytest.raises(Refused) as caught:
+        client.get("/alerts")
+    with pytest.raises(meant, match="SomeCode: Some words"), told_to_the_caller():
+        client.get("/alerts")
+
+    assert (caught.value.status, caught.value.code) == (status, "SomeCode")
+
+
+@pytest.mark.parametrize(("status", "kept"), [(403, PermissionMissing), (429, Throttled), (503, TryLater)])
+def test_what_is_not_about_the_request_is_not_blamed_on_the_person(client, server, refusal, status, kept):
+    """A missing permission or an outage is not for the caller to correct."""
+    server.script(refusal(status, "SomeCode"))
+
+    with pytest.raises(kept), told_to_the_caller():
+        client.post("/query", {})
