@@ -15,12 +15,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from shared.nouns.detections import Announced, Card, Channel, RawAlert, instant_of
-from shared.nouns.notifications import Reason
+from shared.nouns.detections import Channel, RawAlert, instant_of
 from shared.store.cards import card_row
-from shared.store.detections import Source
+from shared.store.detections import Detections, Source
 from shared.store.keys import card_id, week_of
-from shared.store.memory import MemoryBlobs
+from shared.store.memory import MemoryBlobs, MemoryTables
 from shared.store.stores import Row, Table
 from shared.vendors.defender_endpoint import DefenderEndpoint
 from simulator import ticks
@@ -51,7 +50,7 @@ def _rows(configuration: Any, count: int) -> Iterator[Row]:
         row, detection = moulds[number % len(moulds)]
         when = instant_of(now - step * number)
         named = detection.model_copy(update={"native_id": f"bench-{number}", "created": when})
-        key = card_id(configuration.scope, named, when)
+        key = card_id(configuration.scope, named.native_id, named, when)
         yield Row(week_of(key), key, {**row.values, "created": when, "changed": when, "first_seen": when})
 
 
@@ -62,16 +61,8 @@ def _moulds(configuration: Any, now: datetime) -> list[tuple[Row, Any]]:
         alert = tenant.make(ticks.ticks_of(now))
         detection = vendor.to_detection(alert.raw(evidence=True))
         raw = RawAlert(body={}, received=instant_of(now))
-        source = Source(configuration, Channel.poll, "bench")
-        card = Card(
-            id=card_id(configuration.scope, detection, raw.received),
-            vendor=configuration.vendor,
-            detection=detection,
-            sightings=(source.sighting(detection, raw),),
-            announced=Announced(number=1, reason=Reason.first_sight, severity=detection.severity, by="bench"),
-            first_seen=raw.received,
-            changed=raw.received,
-        )
+        store = Detections(tables=MemoryTables(), blobs=MemoryBlobs(), clock=lambda: now)
+        card = store.record(Source(configuration, Channel.poll, "bench"), [(detection, raw)]).owned[0]
         made.append((card_row(card, MemoryBlobs()), detection))
     return made
 

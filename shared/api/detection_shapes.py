@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.nouns.detections import Card, Channel, Detection, Instant, Severity, Sighting, Status, unique
+from shared.nouns.cards import Card, Sighting
+from shared.nouns.detections import Channel, Detection, Instant, Severity, Status, unique
 
 if TYPE_CHECKING:
     from shared.store.cards import CardSummary
@@ -37,18 +38,28 @@ class Feed(BaseModel):
     cursor: str | None
 
 
+class Joined(BaseModel):
+    """A detection that turned out to be the same as another: drop `id`, show `into`."""
+
+    id: str
+    into: str
+
+
 class Changes(Feed):
     """What is new or changed, the oldest change first. Ask again with `changed_since=next_changed_since`:
     at once if there is `more`, else when it is time. A detection may come again unchanged. `cursor` is
     always null."""
 
+    joined: list[Joined]
     more: bool
     next_changed_since: Instant
 
 
 class SightingOut(BaseModel):
-    """One source's view. `configuration` is the display name; null once that configuration is removed."""
+    """One source's view. `key` names it when a wrongly joined detection is split; `configuration` is the
+    display name, null once that configuration is removed."""
 
+    key: str
     configuration_id: str
     configuration: str | None
     vendor: str
@@ -63,7 +74,8 @@ class SightingOut(BaseModel):
 
 
 class DetectionOut(Detection):
-    """One detection in full. `native_id`, `product` and so on are those of the newest view."""
+    """One detection in full. `native_id`, `product` and so on are those of the view that tells most; status
+    and severity those of the newest."""
 
     id: str
     vendor: str
@@ -76,6 +88,21 @@ class DetectionOut(Detection):
     sightings: list[SightingOut]
 
 
+class Split(BaseModel):
+    """Which sightings do not belong here, by their keys."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sightings: list[str] = Field(min_length=1, max_length=100)
+
+
+class SplitOut(BaseModel):
+    """Both detections after a split: what is left, and what was taken out."""
+
+    left: DetectionOut
+    taken: DetectionOut
+
+
 def summary(card: CardSummary) -> DetectionSummary:
     """A line of the feed."""
     return DetectionSummary.model_validate(card, from_attributes=True)
@@ -83,14 +110,15 @@ def summary(card: CardSummary) -> DetectionSummary:
 
 def detection_out(card: Card, names: Mapping[str, str]) -> DetectionOut:
     """The whole card; `names` are the configurations' display names by id."""
+    shown = card.detection
     # Not validated again: the parts are what the store read and validated.
     return DetectionOut.model_construct(
-        **dict(card.detection),
+        **dict(shown),
         id=card.id,
         vendor=card.vendor,
         vendors=list(unique((card.vendor, *(s.vendor for s in card.sightings)))),
         configuration_ids=list(unique(s.configuration_id for s in card.sightings)),
-        asset=card.detection.main_asset,
+        asset=shown.main_asset,
         first_seen=card.first_seen,
         changed=card.changed,
         number_of_sightings=len(card.sightings),
@@ -99,5 +127,5 @@ def detection_out(card: Card, names: Mapping[str, str]) -> DetectionOut:
 
 
 def _sighting(seen: Sighting, names: Mapping[str, str]) -> SightingOut:
-    values = seen.model_dump(exclude={"fingerprint"})
+    values = {name: getattr(seen, name) for name in SightingOut.model_fields if name != "configuration"}
     return SightingOut(**values, configuration=names.get(seen.configuration_id))

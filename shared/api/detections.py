@@ -6,8 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from shared.api.caller import Reader
-from shared.api.detection_shapes import Changes, DetectionOut, Feed, detection_out, summary
+from shared.api.caller import Reader, Responder
+from shared.api.detection_shapes import (
+    Changes,
+    DetectionOut,
+    Feed,
+    Joined,
+    Split,
+    SplitOut,
+    detection_out,
+    summary,
+)
 from shared.api.etags import conditional
 from shared.api.fields import Cursor, Id, When
 from shared.api.parts import ApiParts, Parts
@@ -80,8 +89,20 @@ def get_detection(id: Id, request: Request, caller: Reader, parts: Parts) -> Res
     card = parts.detections.get(id)
     if card is None:
         raise NotFound("There is no such detection.")
-    names = {c.configuration.id: c.configuration.display_name for c in parts.configurations.all()}
-    return conditional(request, detection_out(card, names))
+    return conditional(request, detection_out(card, _names(parts)))
+
+
+@router.post("/detections/{id}/split", operation_id="split_detection")
+def split_detection(id: Id, wanted: Split, caller: Responder, parts: Parts) -> SplitOut:
+    """Take wrongly joined sightings out, into a detection of their own. They stay apart: what these
+    configurations say of that alert later goes to the new detection."""
+    left, taken = parts.detections.split(id, wanted.sightings)
+    names = _names(parts)
+    return SplitOut(left=detection_out(left, names), taken=detection_out(taken, names))
+
+
+def _names(parts: ApiParts) -> dict[str, str]:
+    return {c.configuration.id: c.configuration.display_name for c in parts.configurations.all()}
 
 
 def _changes(parts: ApiParts, since: str, limit: int) -> Changes:
@@ -89,6 +110,7 @@ def _changes(parts: ApiParts, since: str, limit: int) -> Changes:
     return Changes(
         items=[summary(c) for c in page.cards],
         cursor=None,
+        joined=[Joined(id=id, into=into) for id, into in page.joined],
         more=page.more,
         next_changed_since=page.next_since,
     )

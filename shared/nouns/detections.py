@@ -1,4 +1,4 @@
-"""What a vendor's alert says once it is normalised, and how several views of it become one card. Pure values.
+"""What a vendor's alert says once it is normalised. Pure values.
 
 Times are `Instant`s: text such as `2026-11-20T10:15:30.1234567Z`, always UTC, always seven fractional
 digits, so that they compare as text exactly as precisely as the vendor wrote them (Python's datetime keeps
@@ -193,84 +193,6 @@ class RawAlert(_Value):
     body: Any
     received: Instant
     known_new: bool = False
-
-
-class Sighting(_Value):
-    """One source's view of a detection. `observed` orders the views: the vendor's `updated`, else when we
-    received it."""
-
-    configuration_id: str
-    vendor: str
-    channel: Channel
-    native_id: str
-    severity: Severity
-    status: Status
-    source_link: str | None = None
-    first_seen: Instant
-    observed: Instant
-    received: Instant
-    fingerprint: str
-
-    @property
-    def key(self) -> str:
-        """Which source this is; a detection has at most one sighting for each."""
-        return f"{self.configuration_id}:{self.channel}:{self.native_id}"
-
-    @property
-    def age(self) -> tuple[Instant, Instant]:
-        """What decides which view is newer: (observed, received)."""
-        return (self.observed, self.received)
-
-
-class Announced(_Value):
-    """What has been said about a detection so far. `number` counts the announcements; `by` is the batch
-    that owns making the newest one: only that batch, when it is delivered again after a crash, repeats it."""
-
-    number: int
-    reason: str
-    severity: Severity
-    by: str
-
-
-class Card(_Value):
-    """What is stored and shown: one detection with its sightings. `id` is the key of its row and never
-    changes."""
-
-    id: str
-    vendor: str
-    detection: Detection
-    sightings: tuple[Sighting, ...]
-    announced: Announced
-    first_seen: Instant
-    changed: Instant
-
-    def with_sighting(self, seen: Sighting, detection: Detection, now: Instant) -> Card:
-        """This card after one more view of it; returns self when that view is older than or equal to what
-        is known of its source.
-
-        The newest view (over all sources) gives the content, so that an older copy never undoes a newer
-        status and the order of arrival does not matter.
-        """
-        known = {s.key: s for s in self.sightings}
-        before = known.get(seen.key)
-        if before is not None and (
-            before.fingerprint == seen.fingerprint
-            # Of two views of one moment always the same one, so that a repetition changes nothing.
-            or (*before.age, before.fingerprint) > (*seen.age, seen.fingerprint)
-        ):
-            return self
-        newest = max((s for s in self.sightings), key=lambda s: (*s.age, s.key))
-        known[seen.key] = (
-            seen if before is None else seen.model_copy(update={"first_seen": before.first_seen})
-        )
-        wins = seen.key == newest.key or (*seen.age, seen.key) > (*newest.age, newest.key)
-        return self.model_copy(
-            update={
-                "detection": detection if wins else self.detection,
-                "sightings": tuple(known[k] for k in sorted(known)),
-                "changed": now,
-            }
-        )
 
 
 def unique(values: Iterable[str | None]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.nouns.detections import Announced, Card, Detection, Instant, Severity, Status
+from shared.nouns.cards import Announced, Card
+from shared.nouns.detections import Detection, Instant, Severity, Status
 
 
 class Reason(StrEnum):

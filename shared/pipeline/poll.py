@@ -16,6 +16,7 @@ from typing import Any
 from shared.errors import Conflict, PocketSOCError, TryLater, Unreadable
 from shared.nouns.configurations import Configuration, PollState
 from shared.nouns.detections import Channel, RawAlert, instant_of
+from shared.nouns.identity import aliases
 from shared.pipeline.messages import PollDue, RawAlerts
 from shared.pipeline.reading import as_bytes, read_alert, storable
 from shared.pipeline.tick import TICKET_LIFE
@@ -121,7 +122,7 @@ class Poller:
             except Unreadable as error:
                 self.quarantine.put(Kind.alert, as_bytes(alert), reason=str(error), source=configuration.id)
                 continue
-            prints.append((raw, detection.native_id, detection.fingerprint))
+            prints.append((raw, aliases(detection)[0], detection.fingerprint))
         worth = self._worth(configuration, prints, received)
         for start in range(0, len(worth), _ALERTS_A_MESSAGE):
             alerts = tuple(worth[start : start + _ALERTS_A_MESSAGE])
@@ -139,12 +140,12 @@ class Poller:
     def _worth(
         self, configuration: Configuration, prints: Sequence[tuple[Any, str, str]], received: str
     ) -> list[RawAlert]:
-        known = self.detections.known(configuration.scope, [native_id for _, native_id, _ in prints])
+        known = self.detections.known(configuration.scope, [name for _, name, _ in prints])
         source = f"{configuration.id}:{Channel.poll}"
         return [
-            RawAlert(body=raw, received=received, known_new=native_id not in known)
-            for raw, native_id, fingerprint in prints
-            if native_id not in known or known[native_id].seen.get(source) != fingerprint
+            RawAlert(body=raw, received=received, known_new=name not in known)
+            for raw, name, fingerprint in prints
+            if name not in known or known[name].seen.get(source) != fingerprint
         ]
 
     def _succeed(self, configuration: Configuration, state: PollState, started: datetime) -> None:

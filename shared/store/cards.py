@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import Unreadable
-from shared.nouns.detections import Card, Instant, Severity, Status, unique
+from shared.nouns.cards import Card
+from shared.nouns.detections import Instant, Severity, Status, unique
 from shared.store.keys import week_of
 from shared.store.stores import Blobs, Container, Row, Value
 
 _INLINE = 60 * 1024
 LIST_COLUMNS = (
+    "into",
     "vendor",
     "vendors",
     "configurations",
@@ -52,15 +54,16 @@ def card_row(card: Card, blobs: Blobs, etag: str = "") -> Row:
     """The row of a card. A document over 60 KiB is written to a blob first, under a name made of its
     content."""
     document = zlib.compress(card.model_dump_json().encode(), 1)
+    shown = card.detection
     values: dict[str, Value] = {
         "vendor": card.vendor,
         "vendors": ",".join(unique(s.vendor for s in card.sightings)),
         "configurations": ",".join(unique(s.configuration_id for s in card.sightings)),
-        "title": card.detection.title[:1000],
-        "severity": card.detection.severity.value,
-        "status": card.detection.status.value,
-        "asset": (card.detection.main_asset or "")[:500],
-        "created": card.detection.created or "",
+        "title": shown.title[:1000],
+        "severity": shown.severity.value,
+        "status": shown.status.value,
+        "asset": (shown.main_asset or "")[:500],
+        "created": shown.created or "",
         "changed": card.changed,
         "first_seen": card.first_seen,
         "sightings": len(card.sightings),
@@ -72,6 +75,17 @@ def card_row(card: Card, blobs: Blobs, etag: str = "") -> Row:
         blobs.put(Container.documents, name, document)
         values["document_blob"] = name
     return Row(week_of(card.id), card.id, values, etag)
+
+
+def tombstone(row: Row, into: str, changed: Instant) -> Row:
+    """What stays in the place of a card that was joined with another: no filter and no list finds it."""
+    return Row(row.partition, row.key, {"into": into, "changed": changed}, row.etag)
+
+
+def joined_into(row: Row) -> str | None:
+    """The id of the card that this one was joined with, if it is not a card any more."""
+    into = row.values.get("into")
+    return str(into) if into else None
 
 
 def document_blob(row: Row) -> str | None:

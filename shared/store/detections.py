@@ -1,39 +1,33 @@
 """The one place that makes every at-least-once hop exact: `record` stores each alert once and says which
 announcements this batch owns.
 
-The steps and why a crash between any two of them heals are told in docs/architecture.md. In short: the
-identity is inserted if absent and names the card; the card is inserted or merged under its ETag and says
-which batch owns announcing it; a batch that is delivered again (`resume`) trusts no fingerprint but looks
-at the cards.
+The steps and why a crash between any two of them heals are told in docs/architecture.md. In short: an alert
+is claimed under all its names at once, or found under some of them; its names lead to the card; the card is
+inserted or merged under its ETag and says which batch owns announcing it; a batch that is delivered again
+(`resume`) trusts no fingerprint but looks at the cards. Names that lead to two cards make one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.errors import Conflict, RowExists, TryLater, Unreadable
+from shared.errors import BadRequest, Conflict, NotFound, RowChanged, RowExists, TryLater, Unreadable
+from shared.nouns.cards import Announced, Card, Sighting
 from shared.nouns.configurations import Configuration
-from shared.nouns.detections import (
-    Announced,
-    Card,
-    Channel,
-    Detection,
-    Instant,
-    RawAlert,
-    Sighting,
-    earlier,
-    instant_of,
-    moment_of,
-)
+from shared.nouns.detections import Channel, Detection, Instant, RawAlert, instant_of, moment_of, unique
+from shared.nouns.identity import aliases, canonical
 from shared.nouns.notifications import Reason, next_announcement
-from shared.store.cards import card_of, card_row, document_blob
+from shared.store.card_table import CardTable
 from shared.store.identities import Identities, Identity
-from shared.store.keys import FRESH, SLOW_WRITERS, card_id, day_of, inverted, is_card_id, time_of, week_of
-from shared.store.stores import Blobs, Container, Insert, Replace, Row, Table, Tables, transactions
+from shared.store.keys import card_id
+from shared.store.stores import Blobs, Tables
 
 _ATTEMPTS = 20
+_ROWS_A_CLAIM = 100
+_MOST_NAMES = 50
 
 
 @dataclass(frozen=True)
@@ -50,29 +44,13 @@ class Source:
 
     @property
     def scope(self) -> str:
-        """Within which the alerts' native ids are unique."""
+        """Within which the alerts' names are unique."""
         return self.read_in or self.configuration.scope
 
     @property
     def key(self) -> str:
         """The name under which an identity remembers what this source said."""
         return f"{self.configuration.id}:{self.channel}"
-
-    def sighting(self, detection: Detection, raw: RawAlert) -> Sighting:
-        """This source's view of the detection."""
-        return Sighting(
-            configuration_id=self.configuration.id,
-            vendor=self.configuration.vendor,
-            channel=self.channel,
-            native_id=detection.native_id,
-            severity=detection.severity,
-            status=detection.status,
-            source_link=detection.source_link,
-            first_seen=raw.received,
-            observed=detection.updated or raw.received,
-            received=raw.received,
-            fingerprint=detection.fingerprint,
-        )
 
 
 @dataclass(frozen=True)
@@ -96,229 +74,320 @@ class Recorded:
 
 
 Entry = tuple[Detection, RawAlert]
+Names = Mapping[str, Identity]
+
+
+@dataclass(frozen=True)
+class _View:
+    """One alert as it came, with its names (its own first)."""
+
+    detection: Detection
+    raw: RawAlert
+    names: tuple[str, ...]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, entry: Entry) -> _View:
+        return cls(*entry, aliases(entry[0])[:_MOST_NAMES], entry[0].fingerprint)
+
+    @property
+    def own(self) -> str:
+        return self.names[0]
+
+    def card_id(self, source: Source) -> str:
+        return card_id(source.scope, self.own, self.detection, self.raw.received)
+
+    def identities(self, source: Source, card: str, *, absent_in: Names = {}) -> list[Identity]:  # noqa: B006
+        """Rows for those of its names that are not known. Its own says what this source has said."""
+        seen = {source.key: self.fingerprint}
+        return [
+            Identity(name, card, source.batch, seen if name == self.own else {})
+            for name in self.names
+            if name not in absent_in
+        ]
+
+    def sighting(self, source: Source) -> Sighting:
+        return Sighting(
+            configuration_id=source.configuration.id,
+            vendor=source.configuration.vendor,
+            channel=source.channel,
+            detection=self.detection,
+            first_seen=self.raw.received,
+            observed=self.detection.updated or self.raw.received,
+            received=self.raw.received,
+            fingerprint=self.fingerprint,
+        )
+
+    def new_card(self, source: Source, key: str, now: Instant) -> Card:
+        severity = self.detection.severity
+        return Card(
+            id=key,
+            scope=source.scope,
+            sightings=(self.sighting(source),),
+            announced=Announced(number=1, reason=Reason.first_sight, severity=severity, by=source.batch),
+            changed=now,
+        )
 
 
 class Detections:
     """Cards and their identities. `clock` gives aware UTC times."""
 
     def __init__(self, *, tables: Tables, blobs: Blobs, clock: Callable[[], datetime]) -> None:
-        self._tables = tables
-        self._blobs = blobs
         self._clock = clock
+        self._cards = CardTable(tables=tables, blobs=blobs, clock=clock)
         self._identities = Identities(tables)
 
-    def known(self, scope: str, native_ids: Iterable[str]) -> dict[str, Identity]:
-        """The identities among the native ids that are known; about one storage call for a page of
-        neighbours."""
-        return self._identities.known(scope, native_ids)
+    def known(self, scope: str, names: Iterable[str]) -> dict[str, Identity]:
+        """The identities among the names (see nouns/identity.py) that are known; about one storage call for
+        a page of neighbours."""
+        return self._identities.known(scope, names)
 
     def get(self, card_id: str) -> Card | None:
-        """One card, or None. Raises Unreadable when its document is lost."""
-        found = self._read(card_id) if is_card_id(card_id) else None
-        if found is None:
-            return None
-        row, card = found
-        return card or card_of(row, self._blobs)
+        """One card, or the one that it was joined with, or None. Raises Unreadable when its document is
+        lost."""
+        found = self._cards.read(card_id)
+        if found is not None and found.card is None:
+            raise Unreadable(f"The document of detection {card_id} is missing from storage.")
+        return found.card if found else None
 
-    def _read(self, card_key: str) -> tuple[Row, Card | None] | None:
-        """A card with its row; no card where its document is lost. A document that is replaced while we
-        read is looked for again."""
-        etag = None
-        while True:
-            row = self._tables.get(Table.detections, week_of(card_key), card_key)
-            if row is None:
-                return None
-            try:
-                return row, card_of(row, self._blobs)
-            except Unreadable:
-                if row.etag == etag:
-                    return row, None
-                etag = row.etag
+    def cards_of(self, scope: str, native_ids: Iterable[str], *, namespace: str = "") -> list[Card]:
+        """The cards of alerts by the ids that some vendor has for them; those that are not known are left
+        out. `namespace` is the vendor's, if its ids have one."""
+        names = [f"{namespace}:{i}".lower() if namespace else canonical(i) for i in native_ids]
+        ids = unique(found.card_id for found in self.known(scope, names).values())
+        cards = {card.id: card for card in map(self.get, ids) if card is not None}
+        return list(cards.values())
 
     def record(self, source: Source, entries: Sequence[Entry]) -> Recorded:
-        """Store alerts, each exactly once however often and in whatever order they come. Raises TryLater
-        when storage is away or other writers keep winning; what was stored by then is found again when the
-        batch is delivered again."""
+        """Store alerts, each exactly once however often, through however many products and in whatever order
+        they come. Raises TryLater when storage is away or other writers keep winning; what was stored by
+        then is found again when the batch is delivered again."""
         recorded = Recorded()
-        for different in _rounds(entries):
+        for different in _rounds(map(_View.of, entries)):
             recorded = recorded.plus(self._record(source, different))
         newest = {card.id: card for card in recorded.owned}
         return replace(recorded, owned=tuple(newest.values()))
 
-    def _record(self, source: Source, entries: list[Entry]) -> Recorded:
-        """The same for entries of different alerts."""
-        identities, claimed = self._claim(source, entries)
+    def split(self, card_id: str, sighting_keys: Iterable[str]) -> tuple[Card, Card]:
+        """Take sightings out of a card, into one of their own; gives both cards. What these configurations
+        say of the alert stays apart from then on. Nothing is announced. Interrupted, it is done again with
+        the same outcome. Raises NotFound, BadRequest, Conflict."""
+        found = self._cards.read(card_id)
+        if found is None or found.card is None:
+            raise NotFound("There is no such detection.")
+        card, wanted = found.card, set(sighting_keys)
+        chosen = {(s.configuration_id, aliases(s.detection)[0]) for s in card.sightings if s.key in wanted}
+        out = [s for s in card.sightings if (s.configuration_id, aliases(s.detection)[0]) in chosen]
+        if not out or len(out) == len(card.sightings):
+            raise BadRequest("Name some of the detection's sightings, by their keys, but not all of them.")
+        taken = self._taken_out(card, out)
+        for configuration_id, alias in chosen:
+            self._identities.set_apart(card.scope, alias, configuration_id, taken.id)
+        left = card.with_only([s for s in card.sightings if s not in out], instant_of(self._clock()))
+        self._cards.replace(found.row, left)
+        self._cards.note_changes([left.id, taken.id])
+        return left, taken
+
+    def _taken_out(self, card: Card, out: list[Sighting]) -> Card:
+        first = min(out, key=lambda s: s.key)
+        salt = hashlib.sha256("\n".join([card.id, *sorted(s.key for s in out)]).encode()).hexdigest()
+        key = card_id(card.scope, salt, first.detection, first.first_seen)
+        announced = card.announced.model_copy(update={"by": ""})
+        made = card.model_copy(update={"id": key, "announced": announced})
+        made = made.with_only(out, instant_of(self._clock()))
+        try:
+            self._cards.insert(made)
+        except RowExists:  # by the same request, interrupted
+            return self.get(key) or made
+        return made
+
+    def _record(self, source: Source, views: list[_View]) -> Recorded:
+        """The same for views of different alerts."""
+        found, claimed = self._claim(source, views)
         recorded = self._insert_cards(source, claimed)
-        for entry in entries:
-            identity = identities.get(entry[0].native_id)
-            if identity is not None:
-                recorded = recorded.plus(self._look_again(source, identity, entry))
+        for view, names in found:
+            recorded = recorded.plus(self._look_again(source, names, view))
         return recorded
 
-    def _claim(
-        self, source: Source, entries: list[Entry]
-    ) -> tuple[dict[str, Identity], list[tuple[Identity, Entry]]]:
-        """Insert the identities that are absent: those found, and those claimed by this batch just now."""
-        scope = source.scope
+    def _claim(self, source: Source, views: list[_View]) -> tuple[list[tuple[_View, Names]], list[_View]]:
+        """Claim the alerts that are known under none of their names: those that are known under some, with
+        these, and those claimed by this batch just now."""
         # A hint that is wrong only costs the read it was to save.
-        asked = [e[0].native_id for e in entries if source.resume or not e[1].known_new]
-        found = self._identities.known(scope, asked) if asked else {}
-        left = [e for e in entries if e[0].native_id not in found]
-        claimed: list[tuple[Identity, Entry]] = []
-        for start in range(0, len(left), 100):
-            known, mine = self._claim_absent(source, left[start : start + 100])
-            found.update(known)
+        asked = [n for v in views if source.resume or not v.raw.known_new for n in v.names]
+        known = self._identities.known(source.scope, asked) if asked else {}
+        found, left = _apart(views, known)
+        claimed: list[_View] = []
+        for chunk in _chunks(left):
+            more, mine = self._claim_absent(source, chunk)
+            found += more
             claimed += mine
         return found, claimed
 
     def _claim_absent(
-        self, source: Source, chunk: list[Entry]
-    ) -> tuple[dict[str, Identity], list[tuple[Identity, Entry]]]:
-        """The same for at most a hundred that were absent a moment ago."""
-        found: dict[str, Identity] = {}
+        self, source: Source, chunk: list[_View]
+    ) -> tuple[list[tuple[_View, Names]], list[_View]]:
+        """The same for a few that were absent a moment ago."""
+        found: list[tuple[_View, Names]] = []
         for _ in range(_ATTEMPTS):
             if not chunk:
                 return found, []
-            identities = [self._new_identity(source, entry) for entry in chunk]
+            rows = [row for view in chunk for row in view.identities(source, view.card_id(source))]
             try:
-                self._identities.insert(source.scope, identities)
+                self._identities.insert(source.scope, rows)
             except RowExists:
-                found.update(self._identities.known(source.scope, [e[0].native_id for e in chunk]))
-                chunk = [e for e in chunk if e[0].native_id not in found]
+                known = self._identities.known(source.scope, [n for v in chunk for n in v.names])
+                more, chunk = _apart(chunk, known)
+                found += more
             else:
-                return found, list(zip(identities, chunk, strict=True))
+                return found, chunk
         raise TryLater("Other writers kept claiming the same alerts; it is tried again.")
 
-    def _new_identity(self, source: Source, entry: Entry) -> Identity:
-        detection, raw = entry
-        key = card_id(source.scope, detection, raw.received)
-        return Identity(detection.native_id, key, source.batch, {source.key: detection.fingerprint})
-
-    def _new_card(self, source: Source, identity: Identity, entry: Entry, now: Instant) -> Card:
-        detection, raw = entry
-        return Card(
-            id=identity.card_id,
-            vendor=source.configuration.vendor,
-            detection=detection,
-            sightings=(source.sighting(detection, raw),),
-            announced=Announced(
-                number=1, reason=Reason.first_sight, severity=detection.severity, by=source.batch
-            ),
-            first_seen=raw.received,
-            changed=now,
-        )
-
-    def _insert_cards(self, source: Source, claimed: list[tuple[Identity, Entry]]) -> Recorded:
-        """Write the cards of identities this batch has claimed, a hundred a call; where somebody was
+    def _insert_cards(self, source: Source, claimed: list[_View]) -> Recorded:
+        """Write the cards of alerts that this batch has claimed, a hundred a call; where somebody was
         faster, one by one."""
         now = instant_of(self._clock())
-        cards = {i.card_id: (self._new_card(source, i, e, now), i, e) for i, e in claimed}
+        views = {view.card_id(source): view for view in claimed}
+        cards = {key: view.new_card(source, key, now) for key, view in views.items()}
         recorded = Recorded()
         late: list[str] = []
-        for batch in transactions(Insert(card_row(card, self._blobs)) for card, _, _ in cards.values()):
-            ids = [change.row.key for change in batch if isinstance(change, Insert)]
+        for batch in self._cards.inserts(cards.values()):
+            ids = [insert.row.key for insert in batch]
             try:
-                self._tables.write(Table.detections, batch)
+                self._cards.write(batch)
             except RowExists:
-                for card_key in ids:
-                    _, identity, entry = cards[card_key]
-                    recorded = recorded.plus(self._settle(source, identity, entry))
+                for key in ids:
+                    names = self._identities.known(source.scope, views[key].names)
+                    recorded = recorded.plus(self._settle(source, names, views[key]))
             else:
-                recorded = recorded.plus(Recorded(tuple(cards[i][0] for i in ids), new=len(ids)))
-                late += [i for i in ids if not self._found_by_age(i, now)]
-        self._note_changes(late)
+                recorded = recorded.plus(Recorded(tuple(cards[i] for i in ids), new=len(ids)))
+                late += [i for i in ids if not self._cards.found_by_age(i, now)]
+        self._cards.note_changes(late)
         return recorded
 
-    def _look_again(self, source: Source, identity: Identity, entry: Entry) -> Recorded:
-        """An alert whose identity is known: nothing to do if this source has said exactly this, unless this
-        batch was interrupted."""
-        same = identity.seen.get(source.key) == entry[0].fingerprint
-        if same and not source.resume and identity.by != source.batch:
+    def _look_again(self, source: Source, names: Names, view: _View) -> Recorded:
+        """An alert that is known: nothing to do if this source has said exactly this, unless this batch was
+        interrupted."""
+        own = names.get(view.own)
+        same = own is not None and own.seen.get(source.key) == view.fingerprint
+        if same and not source.resume and own is not None and own.by != source.batch:
             return Recorded(unchanged=1)
-        return self._settle(source, identity, entry)
+        return self._settle(source, names, view)
 
-    def _settle(self, source: Source, identity: Identity, entry: Entry) -> Recorded:
+    def _settle(self, source: Source, names: Names, view: _View) -> Recorded:
         """Bring the card to include this view, whatever state it was left in."""
         for attempt in range(_ATTEMPTS):
             try:
-                card, recorded = self._merge(source, identity, entry)
+                card, recorded = self._merge(source, self._home(source, names, view), view)
             except Conflict:
+                names = self._identities.known(source.scope, view.names)
                 continue
             owned = (card,) if card.announced.by == source.batch else ()
             # After a conflict or a crash the change may be our own all the same.
             maybe_ours = recorded.changed or source.resume or attempt
-            if maybe_ours or (owned and not self._found_by_age(card.id, card.changed)):
-                self._note_changes([card.id])
-            self._identities.note_seen(source.scope, identity, source.key, entry[0].fingerprint)
+            if maybe_ours or (owned and not self._cards.found_by_age(card.id, card.changed)):
+                self._cards.note_changes([card.id])
+            own = names.get(view.own)
+            if own is not None:
+                self._identities.note_seen(source.scope, own, source.key, view.fingerprint)
             return Recorded(owned).plus(recorded)
         raise TryLater("Other writers kept changing the same detection; it is tried again.")
 
-    def _merge(self, source: Source, identity: Identity, entry: Entry) -> tuple[Card, Recorded]:
+    def _home(self, source: Source, names: Names, view: _View) -> str:
+        """The id of the card that the view belongs to; from now on under all of its names. Raises
+        Conflict."""
+        own = names.get(view.own)
+        if own is not None and source.configuration.id in own.apart:
+            return own.apart[source.configuration.id]
+        homes = unique(identity.card_id for identity in names.values()) or (view.card_id(source),)
+        if len(homes) > 1:
+            homes = unique(map(self._cards.home, homes))
+        home = homes[0] if len(homes) == 1 else self._join(homes)
+        absent = view.identities(source, home, absent_in=names)
+        if absent:
+            self._identities.insert(source.scope, absent)
+        return home
+
+    def _join(self, homes: Sequence[str]) -> str:
+        """Make one of several cards: the oldest takes the others' sightings, and they lead to it. Nothing is
+        announced: each has been, by whoever brought it. Raises Conflict; done again, it goes on."""
+        found = {key: self._cards.read(key) for key in homes}
+        into = max((key for key, one in found.items() if one and one.card), default=max(homes))
+        for key in homes:
+            loser, winner = found[key], self._cards.read(into)
+            if key == into:
+                continue
+            if {one.row.key for one in (loser, winner) if one} - {key, into}:
+                raise RowChanged("One of the cards has just been joined with a third.")
+            if loser and loser.card and winner and winner.card:
+                joined = winner.card.joined(loser.card, instant_of(self._clock()))
+                self._cards.replace(winner.row, joined)
+            self._cards.bury(key, loser, into=into)
+        self._cards.note_changes(homes)
+        return into
+
+    def _merge(self, source: Source, key: str, view: _View) -> tuple[Card, Recorded]:
         now = instant_of(self._clock())
-        found = self._read(identity.card_id)
+        found = self._cards.read(key)
         if found is None:
-            card = self._new_card(source, identity, entry, now)
-            self._tables.write(Table.detections, [Insert(card_row(card, self._blobs))])
+            card = view.new_card(source, key, now)
+            self._cards.insert(card)
             return card, Recorded(new=1)
-        row, before = found
+        before = found.card
         if before is None:
-            card = self._rebuilt(self._new_card(source, identity, entry, now))
-            self._replace(row, card)
+            card = _rebuilt(view.new_card(source, found.row.key, now))
+            self._cards.replace(found.row, card)
             return card, Recorded(changed=1)
-        after = before.with_sighting(source.sighting(*entry), entry[0], now)
+        after = before.with_sighting(view.sighting(source), now)
         if after is before:
             return before, Recorded(unchanged=1)
         announced = next_announcement(before, after.detection, by=source.batch)
         after = after.model_copy(update={"announced": announced})
-        self._replace(row, after)
+        self._cards.replace(found.row, after)
         return after, Recorded(changed=1)
 
-    def _replace(self, row: Row, card: Card) -> None:
-        """Write the card over the row as it was read. Raises RowChanged."""
-        replacement = card_row(card, self._blobs, row.etag)
-        self._tables.write(Table.detections, [Replace(replacement)])
-        outdated = document_blob(row)
-        if outdated and outdated != document_blob(replacement):
-            self._blobs.delete(Container.documents, outdated)
 
-    @staticmethod
-    def _rebuilt(card: Card) -> Card:
-        """A card in the place of one whose document is lost. What has been announced is lost with it, so
-        nothing is, and the count goes on where it cannot have been."""
-        count = int(moment_of(card.changed).timestamp())
-        lost = card.announced.model_copy(update={"number": count, "by": ""})
-        return card.model_copy(update={"announced": lost})
-
-    def _found_by_age(self, card_key: str, changed: Instant) -> bool:
-        """Whether delta sync finds the change at the feed's newest end: of a new alert, stored in time."""
-        return time_of(card_key) >= earlier(changed, FRESH) and self._in_time(changed)
-
-    def _in_time(self, since: Instant) -> bool:
-        return instant_of(self._clock()) <= earlier(since, -SLOW_WRITERS / 2)
-
-    def _note_changes(self, card_ids: Sequence[str]) -> None:
-        """Make cards findable by when they changed (delta sync); again, when storage took too long."""
-        for _ in range(_ATTEMPTS if card_ids else 0):
-            now = instant_of(self._clock())
-            prefix = inverted(now)
-            rows = [Replace(Row(day_of(prefix), f"{prefix}-{card_key}", {})) for card_key in card_ids]
-            for batch in transactions(rows):
-                self._tables.write(Table.changes, batch)
-            if self._in_time(now):
-                return
+def _rebuilt(card: Card) -> Card:
+    """A card in the place of one whose document is lost. What has been announced is lost with it, so
+    nothing is, and the count goes on where it cannot have been."""
+    count = int(moment_of(card.changed).timestamp())
+    lost = card.announced.model_copy(update={"number": count, "by": ""})
+    return card.model_copy(update={"announced": lost})
 
 
-def _rounds(entries: Iterable[Entry]) -> list[list[Entry]]:
-    """The entries in lists in which no alert comes twice, each alert's views in their order."""
-    views: dict[str, list[Entry]] = {}
-    for entry in entries:
-        views.setdefault(entry[0].native_id, []).append(entry)
-    rounds: list[list[Entry]] = []
-    for of_one in views.values():
-        if len(of_one) > 1:
-            of_one = list({(d.fingerprint, raw.received): (d, raw) for d, raw in of_one}.values())
-        for number, entry in enumerate(of_one):
-            if number == len(rounds):
-                rounds.append([])
-            rounds[number].append(entry)
+def _apart(views: list[_View], known: Names) -> tuple[list[tuple[_View, Names]], list[_View]]:
+    """Those that are known under some of their names, with these; and the others."""
+    named = [(view, {n: known[n] for n in view.names if n in known}) for view in views]
+    return [(v, names) for v, names in named if names], [v for v, names in named if not names]
+
+
+def _chunks(views: list[_View]) -> Iterator[list[_View]]:
+    """The views in lists whose names fit into one transaction."""
+    chunk: list[_View] = []
+    rows = 0
+    for view in views:
+        if chunk and rows + len(view.names) > _ROWS_A_CLAIM:
+            yield chunk
+            chunk, rows = [], 0
+        chunk.append(view)
+        rows += len(view.names)
+    if chunk:
+        yield chunk
+
+
+def _rounds(views: Iterable[_View]) -> list[list[_View]]:
+    """The views in lists in which no alert comes twice, under whatever name; each alert's views in their
+    order, without repetitions."""
+    rounds: list[list[_View]] = []
+    last: dict[str, int] = {}
+    had: set[tuple[str, str, Instant]] = set()
+    for view in views:
+        what = (view.own, view.fingerprint, view.raw.received)
+        if what in had:
+            continue
+        had.add(what)
+        number = 1 + max(last.get(name, -1) for name in view.names)
+        last.update(dict.fromkeys(view.names, number))
+        if number == len(rounds):
+            rounds.append([])
+        rounds[number].append(view)
     return rounds

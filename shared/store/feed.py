@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from shared.errors import BadRequest
 from shared.nouns.detections import Instant, Severity, Status, earlier, instant_of
-from shared.store.cards import LIST_COLUMNS, CardSummary, summary_of
+from shared.store.cards import LIST_COLUMNS, CardSummary, joined_into, summary_of
 from shared.store.keys import (
     FRESH,
     SLOW_WRITERS,
@@ -77,13 +77,15 @@ class FeedPage:
 
 @dataclass(frozen=True)
 class ChangedPage:
-    """Cards by time of change, oldest first; ask again with `next_since`, at once if `more`. A card may
+    """Cards by time of change, oldest first, and those that are gone because they were joined with another
+    (their id, and the other's); ask again with `next_since`, at once if `more`. A card may
     come again unchanged. What changed at one time, or within the last minute, is never cut apart, however
     much it is."""
 
     cards: tuple[CardSummary, ...]
     next_since: Instant
     more: bool
+    joined: tuple[tuple[str, str], ...] = ()
 
 
 class Feed:
@@ -113,8 +115,8 @@ class Feed:
             )
             following = place.following(page.token, len(spans))
             for index, row in enumerate(page.rows):
-                card = summary_of(row)
-                if query.keeps(card):
+                card = None if joined_into(row) else summary_of(row)
+                if card is not None and query.keeps(card):
                     cards.append(card)
                 if len(cards) == limit:
                     last = index == len(page.rows) - 1 and following is None
@@ -135,29 +137,28 @@ class Feed:
         ordered = self._changes(min(since, settled))
         last = ordered[min(limit, len(ordered)) - 1][0] if ordered else settled
         if len(ordered) <= limit or last >= settled:
-            return ChangedPage(tuple(card for _, card in ordered), settled, more=False)
-        cut = tuple(card for at, card in ordered if at <= last)
-        return ChangedPage(cut, _after(last), more=True)
+            return _changed_page([row for _, row in ordered], settled, more=False)
+        return _changed_page([row for at, row in ordered if at <= last], _after(last), more=True)
 
-    def _changes(self, since: Instant) -> list[tuple[Instant, CardSummary]]:
-        """Every card that is new or different since then with the time at which delta sync tells of it, in
-        that order."""
-        cards = {c.id: (c.changed, c) for c in self._recent(since) if c.changed >= since}
+    def _changes(self, since: Instant) -> list[tuple[Instant, Row]]:
+        """The row of every card that is new, different or gone since then with the time at which delta sync
+        tells of it, in that order."""
+        rows = {r.key: (_changed(r), r) for r in self._recent(since) if _changed(r) >= since}
         for card_id, noted in self._noted(since).items():
-            if card_id in cards:
-                changed, card = cards[card_id]
-                cards[card_id] = (max(changed, noted), card)
+            if card_id in rows:
+                changed, row = rows[card_id]
+                rows[card_id] = (max(changed, noted), row)
                 continue
-            row = self._tables.get(Table.detections, week_of(card_id), card_id)
-            if row is not None:
-                cards[card_id] = (noted, summary_of(row))
-        return sorted(cards.values(), key=lambda found: (found[0], found[1].id))
+            found = self._tables.get(Table.detections, week_of(card_id), card_id)
+            if found is not None:
+                rows[card_id] = (noted, found)
+        return sorted(rows.values(), key=lambda found: (found[0], found[1].key))
 
-    def _recent(self, since: Instant) -> Iterator[CardSummary]:
-        """Cards at the feed's newest end that can be new since then without a changes row."""
+    def _recent(self, since: Instant) -> Iterator[Row]:
+        """Rows at the feed's newest end that can be new since then without a changes row."""
         span = cards_between(None, earlier(since, FRESH))[0]
         for rows in self._all(Table.detections, span, LIST_COLUMNS):
-            yield from map(summary_of, rows)
+            yield from rows
 
     def _noted(self, since: Instant) -> dict[str, Instant]:
         """Ids of cards with a changes row since then, with the newest one's time."""
@@ -178,6 +179,16 @@ class Feed:
         raise BadRequest(
             "Too much has changed since then for delta sync; read the feed from the start instead."
         )
+
+
+def _changed(row: Row) -> Instant:
+    return str(row.values["changed"])
+
+
+def _changed_page(rows: list[Row], next_since: Instant, *, more: bool) -> ChangedPage:
+    joined = tuple((row.key, into) for row in rows if (into := joined_into(row)) is not None)
+    cards = tuple(summary_of(row) for row in rows if joined_into(row) is None)
+    return ChangedPage(cards, next_since, more, joined)
 
 
 def _after(when: Instant) -> Instant:

@@ -1,7 +1,8 @@
-"""The dedupe gate: which card an alert's native id belongs to, and what each source last said of it.
+"""The dedupe gate: which card each name of an alert belongs to, and what each source last said of it.
 
-Polls read whole feeds again and again; `known` answers for a page of ids with about one storage call for a
-thousand neighbours.
+All names (`identity.aliases`) of a tenant's alerts stand in one partition, so that one transaction claims an
+alert under all of them, or none. Polls read whole feeds again and again; `known` answers for a page of names
+with about one storage call for a thousand neighbours.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from shared.errors import RowChanged
+from shared.errors import RowChanged, RowExists, TryLater
 from shared.store.keys import identity_key
 from shared.store.stores import Insert, Replace, Row, Span, Table, Tables, key_safe
 
 _FEW = 3
+_ATTEMPTS = 20
 _WORTH_SCANNING = (
     0.05  # below this share of wanted rows in a page, point reads are cheaper than more scanning
 )
@@ -23,48 +25,57 @@ _WORTH_SCANNING = (
 
 @dataclass(frozen=True)
 class Identity:
-    """One native id. `seen` maps a source (`configuration:channel`) to the fingerprint it last gave; `by`
-    is the batch that inserted it."""
+    """One name of an alert. `seen` maps a source (`configuration:channel`) to the fingerprint it last gave
+    under this name; `by` is the batch that inserted it; `apart` names, by configuration, the card to which a
+    person has moved that configuration's view."""
 
-    native_id: str
+    alias: str
     card_id: str
     by: str
-    seen: Mapping[str, str]
+    seen: Mapping[str, str] = field(default_factory=dict)
+    apart: Mapping[str, str] = field(default_factory=dict)
     etag: str = ""
 
     def row(self, scope: str) -> Row:
         """As it is stored."""
-        values = {
+        values: dict[str, str | int | float | bool | bytes] = {
             "card": self.card_id,
             "by": self.by,
-            "seen": json.dumps(dict(self.seen), separators=(",", ":")),
+            "seen": _json(self.seen),
         }
-        return Row(key_safe(scope), identity_key(self.native_id), values, self.etag)
+        if self.apart:
+            values["apart"] = _json(self.apart)
+        return Row(key_safe(scope), identity_key(self.alias), values, self.etag)
 
 
-def _identity(native_id: str, row: Row) -> Identity:
+def _json(value: Mapping[str, str]) -> str:
+    return json.dumps(dict(value), separators=(",", ":"))
+
+
+def _identity(alias: str, row: Row) -> Identity:
     return Identity(
-        native_id=native_id,
+        alias=alias,
         card_id=str(row.values["card"]),
         by=str(row.values["by"]),
         seen=json.loads(str(row.values["seen"])),
+        apart=json.loads(str(row.values.get("apart", "{}"))),
         etag=row.etag,
     )
 
 
 class Identities:
-    """The identities of every vendor and tenant."""
+    """The identities of every tenant."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def known(self, scope: str, native_ids: Iterable[str]) -> dict[str, Identity]:
-        """Those of the native ids that are known.
+    def known(self, scope: str, names: Iterable[str]) -> dict[str, Identity]:
+        """Those of the names that are known.
 
         Neighbours are read by range scans that skip from wanted key to wanted key; where neighbours are
         few, by point reads.
         """
-        wanted = {identity_key(n): n for n in native_ids}
+        wanted = {identity_key(n): n for n in names}
         found: dict[str, Identity] = {}
         left = sorted(wanted)
         while len(left) > _FEW:
@@ -92,7 +103,7 @@ class Identities:
         else:
             with ThreadPoolExecutor(8) as pool:
                 rows = list(pool.map(read, wanted))
-        return {native: _identity(native, row) for native, row in rows if row is not None}
+        return {name: _identity(name, row) for name, row in rows if row is not None}
 
     def insert(self, scope: str, identities: Iterable[Identity]) -> None:
         """Insert all of them (at most 100) or none. Raises RowExists if any is known."""
@@ -113,6 +124,19 @@ class Identities:
                 self._tables.write(Table.identities, [Replace(noted.row(scope))])
                 return
             except RowChanged:
-                current = self.known(scope, [identity.native_id]).get(identity.native_id)
+                current = self.known(scope, [identity.alias]).get(identity.alias)
                 if current is not None and current.seen.get(source) not in (before, fingerprint):
                     wanted = ""
+
+    def set_apart(self, scope: str, alias: str, configuration_id: str, card_id: str) -> None:
+        """From now on, what this configuration says under this name belongs to that card."""
+        for _ in range(_ATTEMPTS):
+            current = self.known(scope, [alias]).get(alias) or Identity(alias, card_id, "")
+            apart = replace(current, apart={**current.apart, configuration_id: card_id})
+            change = Replace(apart.row(scope)) if current.etag else Insert(apart.row(scope))
+            try:
+                self._tables.write(Table.identities, [change])
+                return
+            except (RowChanged, RowExists):
+                continue
+        raise TryLater("Other writers kept changing the same alert; try again.")

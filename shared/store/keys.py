@@ -37,11 +37,11 @@ def inverted(when: Instant) -> str:
     return f"{_LAST - _milliseconds(when):013d}"
 
 
-def card_id(scope: str, detection: Detection, received: Instant) -> str:
-    """The key of a new card. Its time is the alert's creation, never later than its receipt, so that no
-    vendor clock can pin a card to the top of the feed."""
+def card_id(scope: str, alias: str, detection: Detection, received: Instant) -> str:
+    """The key of a new card, made of the alert's own alias. Its time is the alert's creation, never later
+    than its receipt, so that no vendor clock can pin a card to the top of the feed."""
     created = detection.created or detection.first_activity or received
-    digest = hashlib.sha256(f"{scope}\n{detection.native_id}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{scope}\n{alias}".encode()).hexdigest()[:16]
     return f"{inverted(min(created, received))}-{digest}"
 
 
@@ -78,12 +78,12 @@ def cards_between(newest: Instant | None, oldest: Instant | None, *, after: str 
     return [Span.within(week, max(f"{after}!", low or ""), high), *rest]
 
 
-def identity_key(native_id: str) -> str:
-    """A native id as a row key, a different one for each. Overlong ids and those beyond ASCII, which the
+def identity_key(alias: str) -> str:
+    """An alias as a row key, a different one for each. Overlong ids and those beyond ASCII, which the
     service would count and sort otherwise than we do, are cut and told apart by a hash; `~-` comes from
     nowhere else."""
-    safe = key_safe(native_id)
+    safe = key_safe(alias)
     if len(safe) <= 400 and safe.isascii():
         return safe
     plain = "".join(c for c in safe[:300] if c.isascii())
-    return f"{plain}~-{hashlib.sha256(native_id.encode()).hexdigest()[:32]}"
+    return f"{plain}~-{hashlib.sha256(alias.encode()).hexdigest()[:32]}"

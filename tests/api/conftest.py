@@ -175,6 +175,9 @@ class MadeUpVendor:
     def fetch(self, connection: Connection, cursor: Any) -> Iterator[Page]:
         raise NotImplementedError
 
+    def sweep(self, connection: Connection, since: Any) -> Iterator[tuple[Any, ...]]:
+        raise NotImplementedError
+
     def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:
         raise NotImplementedError
 

@@ -11,7 +11,7 @@ from fastapi.dependencies.models import Dependant
 from shared.api.app import create_app
 from shared.api.caller import Allowed, Open
 
-OPEN, READER, ADMIN = "anyone", "Reader", "Admin"
+OPEN, READER, RESPONDER, ADMIN = "anyone", "Reader", "Responder", "Admin"
 TABLE = {
     "GET /api/v1/health": OPEN,
     "GET /api/v1/docs": OPEN,
@@ -27,6 +27,7 @@ TABLE = {
     "POST /api/v1/configurations/{id}/check": ADMIN,
     "GET /api/v1/detections": READER,
     "GET /api/v1/detections/{id}": READER,
+    "POST /api/v1/detections/{id}/split": RESPONDER,
     "GET /api/v1/installations": READER,
     "POST /api/v1/installations": READER,
     "DELETE /api/v1/installations/{id}": READER,

@@ -24,6 +24,7 @@ OPERATIONS = [
     "POST /api/v1/configurations/{id}/check",
     "GET /api/v1/detections",
     "GET /api/v1/detections/{id}",
+    "POST /api/v1/detections/{id}/split",
     "GET /api/v1/installations",
     "POST /api/v1/installations",
     "DELETE /api/v1/installations/{id}",

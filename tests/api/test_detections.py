@@ -75,12 +75,13 @@ def test_a_filter_that_is_none_is_refused(reader: Any, query: str) -> None:
     assert reader.get(f"{URL}?{query}").status_code == 422
 
 
-def test_what_has_not_changed_is_not_sent_again(reader: Any, seen: Any) -> None:
+def test_what_has_not_changed_is_not_sent_again(reader: Any, seen: Any, clock: Any) -> None:
     """304 for the feed and for one detection, until something changes."""
     card = seen("da1")
     for url in (URL, f"{URL}/{card}"):
         tag = reader.get(url).headers["etag"]
         again = reader.get(url, headers={"If-None-Match": f'"other", {tag}'})
+        clock.move(timedelta(seconds=1))
         seen("da1", title=f"Changed after {url}")
         changed = reader.get(url, headers={"If-None-Match": tag})
 
@@ -149,3 +150,34 @@ def test_an_unknown_detection_is_not_found(reader: Any) -> None:
     answers = [reader.get(f"{URL}/{i}") for i in ("absent", f"{8_000_000_000_000}-{'0' * 16}")]
 
     assert [a.status_code for a in answers] == [404, 404]
+
+
+def test_a_wrong_join_can_be_split_and_stays_split(
+    signed_in: Any, reader: Any, seen: Any, clock: Any
+) -> None:
+    """Both detections are there afterwards, and what the one source says later goes to its own."""
+    card = seen("da1")
+    seen("da1", configuration_id="conf-2")
+    [_, second] = reader.get(f"{URL}/{card}").json()["sightings"]
+
+    answer = signed_in("Responder").post(f"{URL}/{card}/split", json={"sightings": [second["key"]]})
+    clock.move(timedelta(seconds=1))
+    seen("da1", configuration_id="conf-2", title="Later")
+
+    assert answer.status_code == 200, answer.text
+    taken = answer.json()["taken"]["id"]
+    assert answer.json()["left"]["id"] == card
+    assert reader.get(f"{URL}/{taken}").json()["title"] == "Later"
+    assert [s["configuration_id"] for s in reader.get(f"{URL}/{card}").json()["sightings"]] == ["conf-1"]
+    assert len(reader.get(URL).json()["items"]) == 2
+
+
+def test_splitting_off_everything_or_nothing_is_refused(signed_in: Any, seen: Any) -> None:
+    """There would be nothing left, or nothing taken."""
+    card = seen("da1")
+    responder = signed_in("Responder")
+
+    everything = responder.post(f"{URL}/{card}/split", json={"sightings": ["conf-1:poll:da1"]})
+    nothing = responder.post(f"{URL}/{card}/split", json={"sightings": ["somebody:poll:else"]})
+
+    assert (everything.status_code, nothing.status_code) == (400, 400)

@@ -98,6 +98,10 @@ class Vendor:
         self.alerts = [*(a for a in self.alerts if a["id"] != id), alert]
         return alert
 
+    def sweep(self, connection: Connection, since: Any) -> Iterator[tuple[Any, ...]]:
+        """Everything."""
+        yield tuple(self.alerts)
+
     def fetch(self, connection: Connection, cursor: Any) -> Iterator[Page]:
         """Everything from the cursor on, that one included."""
         left = [a for a in self.alerts if a["at"] >= (cursor or {"at": 0})["at"]]
