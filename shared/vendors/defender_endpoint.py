@@ -1,6 +1,6 @@
 """Microsoft Defender for Endpoint, over its own API (not Graph): what it needs, and its parts joined.
 
-Walking is in endpoint_walk.py, mapping in endpoint_alerts.py. Source: the product's API reference ("Supported
+Walking is in keyset_walk.py, mapping in endpoint_alerts.py. Source: the product's API reference ("Supported
 APIs", "Hello World", "List alerts").
 """
 
@@ -15,7 +15,8 @@ from pydantic import Field, field_validator
 from shared.errors import HostNotAllowed, PermissionMissing, PocketSOCError
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
-from shared.vendors import access, endpoint_alerts, endpoint_walk
+from shared.vendors import access, endpoint_alerts, keyset_walk
+from shared.vendors.keyset_pages import Listing
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Page, Permission
 
 _WHERE = (
@@ -28,6 +29,16 @@ _WHERE = (
 def _permission(*names: str) -> Permission:
     """Application permissions of which one is enough. The delegated ones are named without `.All`."""
     return Permission(names, _WHERE, delegated=tuple(name.removesuffix(".All") for name in names))
+
+
+# Without $expand=evidence the service leaves the evidence empty.
+ALERTS = Listing(
+    title="Defender for Endpoint",
+    path="/api/alerts",
+    time="lastUpdateTime",
+    created="alertCreationTime",
+    params={"$expand": "evidence"},
+)
 
 
 class DefenderEndpointFields(Fields):
@@ -84,12 +95,12 @@ class DefenderEndpoint:
         return cloud.endpoint_audience
 
     def fetch(self, connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
-        """Alerts updated since the cursor, in the order of their updates; see endpoint_walk.py."""
-        return endpoint_walk.fetch(connection, cursor)
+        """Alerts updated since the cursor, in the order of their updates; see keyset_walk.py."""
+        return keyset_walk.walk(connection, cursor, ALERTS)
 
     def sweep(self, connection: Connection, since: Instant) -> Iterator[tuple[Any, ...]]:
-        """Alerts created since then; see endpoint_walk.py."""
-        return endpoint_walk.sweep(connection, since)
+        """Alerts created since then; see keyset_walk.py."""
+        return keyset_walk.sweep(connection, since, ALERTS)
 
     def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:
         """Map one alert of the API; see endpoint_alerts.py. This vendor has no webhook, so `channel`

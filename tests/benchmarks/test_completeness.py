@@ -52,8 +52,7 @@ def test_duplicates_are_found_when_nothing_dedupes(monkeypatch: pytest.MonkeyPat
 
 def test_alerts_that_come_late_are_found_missing_without_the_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
     """A walk that begins exactly where the last one ended skips what appears behind it."""
-    monkeypatch.setattr("shared.vendors.endpoint_walk.OVERLAP", timedelta())
-    monkeypatch.setattr("shared.vendors.endpoint_walk.DEEP_OVERLAP", timedelta())
+    monkeypatch.setattr("shared.vendors.keyset_walk.OVERLAP", timedelta())
     assert "missed" in lived().missed
 
 

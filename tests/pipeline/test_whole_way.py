@@ -247,7 +247,7 @@ def test_a_fault_in_a_vendors_file_is_that_configurations_trouble(
     house.configure("defender_endpoint", ENDPOINT)
     house.configure("defender_for_cloud", CLOUD)
     scenarios.add_cloud_alerts(house.world)
-    monkeypatch.setattr("shared.vendors.endpoint_walk.fetch", lambda *_: 1 / 0)
+    monkeypatch.setattr("shared.vendors.keyset_walk.walk", lambda *_: 1 / 0)
     house.poll()
     assert "unexpectedly (ZeroDivisionError)" in (house.health(ENDPOINT) or "")
     assert len(house.cards()) == 1

@@ -1,4 +1,5 @@
-"""One answer of Defender for Endpoint's alerts list: rows, their times and ids, and whether there is more.
+"""A vendor's list that is read in the order of a time, and one answer of it: rows, their times and ids, and
+whether there is more.
 
 Promise: rows without a readable time or id are rows like others; they are kept, and never decide about
 order or paging. Times are compared to all seven digits and handed back as the vendor wrote them.
@@ -7,7 +8,8 @@ order or paging. Times are compared to all seven digits and handed back as the v
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -18,31 +20,64 @@ from shared.vendors.loose_json import fields, text, when
 
 
 @dataclass(frozen=True)
-class AlertsPage:
+class Listing:
+    """How a list is asked: GET `path` with OData's `$filter`, `$orderby` and `$top`.
+
+    `time` is the property of a row that says when it changed, `created` when it was made, `id` its name, as
+    the vendor spells them. `params` go with every question (but not with a `nextLink`). `largest_skip`: the
+    service refuses a greater `$skip`. `orders`: it takes `$orderby`. `title` and `rows` are words for errors.
+    """
+
+    title: str
+    path: str
+    time: str
+    created: str
+    id: str = "id"
+    rows: str = "alerts"
+    page_size: int = 1000
+    params: Mapping[str, str] = field(default_factory=dict)
+    largest_skip: int | None = None
+    orders: bool = True
+
+    def by_creation(self) -> Listing:
+        """The same list in the order in which its rows were made."""
+        return replace(self, time=self.created)
+
+    def question(self, since: str) -> dict[str, str]:
+        """The options that ask for the rows since a time, in order."""
+        order = {"$orderby": f"{self.time} asc"} if self.orders else {}
+        top = {"$top": str(self.page_size)}
+        return {"$filter": f"{self.time} ge {since}", **order, **self.params, **top}
+
+
+@dataclass(frozen=True)
+class ListPage:
     """`rows` as they came; `link` is the `@odata.nextLink`."""
 
+    listing: Listing
     rows: tuple[Any, ...]
     link: str | None
 
     @classmethod
-    def of(cls, answer: dict[str, Any]) -> AlertsPage:
+    def of(cls, answer: dict[str, Any], listing: Listing) -> ListPage:
         """Read an answer. Raises Unreadable when it holds no list: taking that for empty hides alerts."""
         found = fields(answer)
         rows = found.get("value")
         if not isinstance(rows, list):
             raise Unreadable(
-                "Defender for Endpoint answered without a list of alerts. Check the base URL; if it is "
+                f"{listing.title} answered without a list of {listing.rows}. Check the base URL; if it is "
                 "right, the service is at fault and the next poll tries again."
             )
-        return cls(tuple(rows), text(found.get("@odata.nextlink")))
+        return cls(listing, tuple(rows), text(found.get("@odata.nextlink")))
 
-    def more(self, page_size: int) -> bool:
+    @property
+    def more(self) -> bool:
         """Whether the service promises a further page: by a link, or by filling this one."""
-        return self.link is not None or len(self.rows) >= page_size
+        return self.link is not None or len(self.rows) >= self.listing.page_size
 
     @cached_property
     def hash(self) -> str:
-        """Equal for pages with the same alerts at the same times in the same order."""
+        """Equal for pages with the same rows at the same times in the same order."""
         return _short(repr([(key, written) for _, written, key in self._read]))
 
     @property
@@ -82,9 +117,9 @@ class AlertsPage:
     @cached_property
     def _read(self) -> list[tuple[Instant | None, str | None, str | None]]:
         """For each row: its time as Instant and as written, and the hash of its id."""
-        found = []
+        found, time, id_name = [], self.listing.time.lower(), self.listing.id.lower()
         for row in map(fields, self.rows):
-            written, native_id = text(row.get("lastupdatetime")), text(row.get("id"))
+            written, native_id = text(row.get(time)), text(row.get(id_name))
             found.append((when(written), written, _short(native_id) if native_id else None))
         return found
 

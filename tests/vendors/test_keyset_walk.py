@@ -1,7 +1,9 @@
-"""Defender for Endpoint is read without missing, without looping, and can be killed anywhere."""
+"""A list is read without missing, without looping, and can be killed anywhere; here that of Defender for
+Endpoint."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 
@@ -11,7 +13,12 @@ from hypothesis import strategies as st
 
 from shared.errors import TryLater, Unreadable
 from shared.nouns.detections import instant
-from shared.vendors.endpoint_walk import fetch
+from shared.vendors.defender_endpoint import ALERTS
+from shared.vendors.keyset_walk import sweep, walk
+
+
+def fetch(connection, cursor, listing=ALERTS):
+    return walk(connection, cursor, listing)
 
 
 def _minutes(row, count, start=0):
@@ -54,25 +61,38 @@ def test_the_next_walk_begins_a_quarter_of_an_hour_before_the_watermark(connect,
     assert page.cursor["watermark"] == "2026-03-02T08:00:00.1234567Z"
 
 
-def test_once_an_hour_a_walk_begins_nine_hours_before_the_watermark(connect, service, row):
-    """Alerts that come hours late are found by the next deep walk, and the one after it is a short one."""
-    api = service([row("late", "01:00:00")])
-    cursor = {"watermark": "2026-03-02T09:30:00Z", "deep": "2026-03-02T11:00:00.0000000Z"}
-    (deep,) = fetch(connect(api), cursor)
-    (short,) = fetch(connect(api), deep.cursor)
-    assert [a["id"] for a in deep.alerts] == ["late"]
-    assert api.asked() == [f"lastUpdateTime ge 2026-03-02T{t}.0000000Z" for t in ("00:30:00", "09:15:00")]
-    assert deep.cursor["watermark"] == short.cursor["watermark"] == "2026-03-02T09:30:00Z"
+def test_a_sweep_lists_what_was_created_since_then_once_and_in_pages(connect, scripted):
+    """By the time of creation and not of the update; ties and page boundaries repeat nothing."""
+    made = [{"id": f"a{n}", "alertCreationTime": f"2026-03-01T0{n // 2}:00:00Z"} for n in range(5)]
+    listing = replace(ALERTS, page_size=3)
+    api = scripted({"value": made[:3]}, {"value": made[2:]}, {"value": made[4:]})
+    found = [
+        row["id"] for page in sweep(connect(api), "2026-03-01T00:00:00.0000000Z", listing) for row in page
+    ]
+    assert found == [row["id"] for row in made]
+    assert [asked["$filter"] for _, asked in api.calls][:2] == [
+        "alertCreationTime ge 2026-03-01T00:00:00.0000000Z",
+        "alertCreationTime ge 2026-03-01T01:00:00Z",
+    ]
+    assert {asked["$orderby"] for _, asked in api.calls} == {"alertCreationTime asc"}
 
 
-def test_a_deep_walk_that_is_killed_is_gone_on_with_and_not_begun_again(connect, service, row, ids):
-    """The cursor of a page in the middle of a deep walk resumes there."""
-    api = service(_minutes(row, 7), page_size=3)
-    cursor = {"watermark": "2026-03-02T09:30:00Z", "deep": "2026-03-02T10:00:00Z"}
-    first = next(fetch(connect(api), cursor))
-    rest = list(fetch(connect(api), first.cursor))
-    assert sorted({*ids([first]), *ids(rest)}) == [f"a{n:03}" for n in range(7)]
-    assert api.asked().count("lastUpdateTime ge 2026-03-02T00:30:00.0000000Z") == 1
+def test_ties_beyond_a_page_are_left_to_the_ledger_where_nothing_leads_to_them(connect, service, row, ids):
+    """No link, and a row number that the vendor refuses: the walk goes on after the ties and does not stop
+    for ever."""
+    rows = [*[row(f"t{n}", "08:01:00") for n in range(9)], row("z", "08:02:00")]
+    listing = replace(ALERTS, page_size=4, largest_skip=3)
+    api = service(rows, links=False)
+    assert ids(fetch(connect(api), None, listing)) == ["t0", "t1", "t2", "t3", "z"]
+    assert not any("$skip" in asked for _, asked in api.calls)
+
+
+def test_an_unordered_list_that_cannot_be_followed_is_an_error_and_not_a_loop(connect, service, row):
+    """It is said in words; nothing has been committed."""
+    rows = [row(f"a{n}", f"08:0{n}:00") for n in range(9)]
+    api = service(rows, links=False, order=lambda found: found[::-1])
+    with pytest.raises(TryLater, match="out of order, and no link"):
+        list(fetch(connect(api), None, replace(ALERTS, page_size=4, largest_skip=3)))
 
 
 def test_an_empty_tenant_asks_the_same_question_again(connect, service):

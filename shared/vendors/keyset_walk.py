@@ -1,7 +1,8 @@
-"""Reading Defender for Endpoint's alerts in the order of their updates, without missing and without looping.
+"""Reading a vendor's list in the order of its updates, without missing and without looping: what Defender for
+Endpoint, Graph and Defender XDR share.
 
 Promise: a walk that is killed and started again from its last stored cursor skips nothing; once it said
-`done`, every alert that was visible and updated before it began has been yielded. How, and why not by
+`done`, every row that was visible and updated before it began has been yielded. How, and why not by
 `nextLink` alone: docs/decisions/0002-keyset-paging-inside-a-walk.md. Two things are added here:
 
 * Rows that share one time may fill more than one page. Then paging by row number cannot be avoided, and a
@@ -10,18 +11,17 @@ Promise: a walk that is killed and started again from its last stored cursor ski
 * The watermark never passes the time at which the walk began (by our clock): what changed while we walked,
   and what a wrong clock dates into the future, is asked for again instead of being skipped.
 
-Each walk begins a little before the watermark, for rows that became visible after later ones; once an hour
-it begins nine hours before, for rows that come up to eight hours late. What is read again unchanged costs no
-write.
+Each walk begins a little before the watermark, for rows that became visible after later ones; what comes
+later than that is the ledger's to find (`sweep`). What is read again unchanged costs no write.
 
 The cursor (JSON): `watermark`, the newest update time of all finished walks, as the vendor wrote it;
-`since`, where this walk began; `deep`, when a walk last began far back. During a walk also `at` (the next
-question's time), `seen_at` (short hashes of the ids already had at that time), `highest` (the next
-watermark) and `started`.
+`since`, where this walk began. During a walk also `at` (the next question's time), `seen_at` (short hashes
+of the ids already had at that time), `highest` (the next watermark) and `started`.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,59 +30,53 @@ from typing import Any
 
 from shared.errors import TryLater
 from shared.nouns.detections import Instant, earlier, instant_of
-from shared.vendors.endpoint_pages import AlertsPage
+from shared.vendors.keyset_pages import Listing, ListPage
 from shared.vendors.loose_json import each, text, when
 from shared.vendors.vendor import Api, Connection, Cursor, Page
 
 OVERLAP = timedelta(minutes=15)
-DEEP_OVERLAP = timedelta(hours=9)
-DEEP_EVERY = timedelta(hours=1)
-PAGE_SIZE = 1000
 # A cursor must fit, with the health, into one column (32,768 characters). Of more ties than this, a killed
 # walk yields the rest once more.
 _MOST_SEEN_KEPT = 1500
 _PLAIN_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z$")
 
+_log = logging.getLogger(__name__)
 
-def fetch(connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
-    """Walk from the cursor to the present.
+
+def walk(connection: Connection, cursor: Cursor | None, listing: Listing) -> Iterator[Page]:
+    """Walk from the cursor to the present. The rows are each page's `alerts`, whatever they are.
 
     Raises what `Api.get` raises, TryLater for paging that never ends, Unreadable for an answer without a
     list.
     """
-    walk, stretch = _Walk.begin(connection, cursor), _Stretch()
+    run, stretch = _Walk.begin(connection, cursor), _Stretch(listing)
     while True:
-        page = AlertsPage.of(stretch.ask(connection.api, walk.at))
-        more = page.more(PAGE_SIZE)
-        stretch.admit(page, more, walk.at)
-        fresh = walk.take(page, ties_only=stretch.ties_only, move=not stretch.unordered)
-        beyond = stretch.ties_only and page.reaches_beyond(walk.at)
-        if stretch.ties_only and (beyond or not more) and stretch.ties != stretch.ties_before:
-            stretch = _Stretch(ties_before=stretch.ties)
+        page = stretch.ask(connection.api, run.at)
+        stretch.admit(page, run.at)
+        fresh = run.take(page, ties_only=stretch.ties_only, move=not stretch.unordered)
+        beyond = stretch.ties_only and page.reaches_beyond(run.at)
+        if stretch.ties_only and (beyond or not page.more) and stretch.ties != stretch.ties_before:
+            stretch = _Stretch(listing, ties_before=stretch.ties)
         elif beyond:
-            walk.pass_ties()
-            stretch = _Stretch()
-        elif not more:
-            yield Page(fresh, walk.finished(), done=True)
+            run.pass_ties()
+            stretch = _Stretch(listing)
+        elif not page.more:
+            yield Page(fresh, run.finished(), done=True)
             return
-        elif walk.moved:
-            stretch = _Stretch()
-        else:
-            stretch.follow(page)
+        elif run.moved:
+            stretch = _Stretch(listing)
+        elif not stretch.follow(page, run.at):
+            run.pass_ties()
+            stretch = _Stretch(listing)
         if fresh:  # an empty page has nothing to commit, and a run killed after it would not have moved
-            yield Page(fresh, walk.cursor(), done=False)
+            yield Page(fresh, run.cursor(), done=False)
 
 
-def sweep(connection: Connection, since: Instant) -> Iterator[tuple[Any, ...]]:
-    """Every alert created since then, by `nextLink`, in the order of creation."""
-    params = {"$filter": f"alertCreationTime ge {since}", "$expand": "evidence", "$top": str(PAGE_SIZE)}
-    answer = connection.api.get("/api/alerts", params)
-    while True:
-        page = AlertsPage.of(answer)
-        yield tuple(page.rows)
-        if not page.link or not page.rows:
-            return
-        answer = connection.api.get(page.link)
+def sweep(connection: Connection, since: Instant, listing: Listing) -> Iterator[tuple[Any, ...]]:
+    """Every row made since then, in the order of creation."""
+    for page in walk(connection, {"at": since}, listing.by_creation()):
+        if page.alerts:
+            yield page.alerts
 
 
 @dataclass
@@ -97,6 +91,7 @@ class _Stretch:
     reading.
     """
 
+    listing: Listing
     link: str | None = None
     skip: int = 0
     pages: set[str] = field(default_factory=set)
@@ -109,32 +104,41 @@ class _Stretch:
         """Whether rows may have slipped past this page, so that it is good for nothing but ties."""
         return bool(self.link or self.skip) and not self.unordered
 
-    def ask(self, api: Api, at: str) -> dict[str, Any]:
-        """The next page's answer."""
+    def ask(self, api: Api, at: str) -> ListPage:
+        """The next page."""
         if self.link:
-            return api.get(self.link)
-        params = {
-            "$filter": f"lastUpdateTime ge {at if _PLAIN_TIME.match(at) else when(at)}",
-            "$orderby": "lastUpdateTime asc",
-            "$expand": "evidence",
-            "$top": str(PAGE_SIZE),
-        }
-        return api.get("/api/alerts", {**params, "$skip": str(self.skip)} if self.skip else params)
+            return ListPage.of(api.get(self.link), self.listing)
+        params = self.listing.question(at if _PLAIN_TIME.match(at) else when(at) or at)
+        skip = {"$skip": str(self.skip)} if self.skip else {}
+        return ListPage.of(api.get(self.listing.path, {**params, **skip}), self.listing)
 
-    def admit(self, page: AlertsPage, more: bool, at: str) -> None:
+    def admit(self, page: ListPage, at: str) -> None:
         """Look at a page before its rows are taken. Raises TryLater when it came before and promises more."""
-        if more and page.hash in self.pages:
+        if page.more and page.hash in self.pages:
             raise TryLater(
-                "Defender for Endpoint keeps sending the same page (its nextLink never ends). Nothing is "
+                f"{self.listing.title} keeps sending the same page (its nextLink never ends). Nothing is "
                 "lost: the next poll goes on from here. If it stays so, report it to Microsoft support."
             )
         self.pages.add(page.hash)
         self.unordered = self.unordered or not page.in_order_from(at)
         self.ties |= page.ids_at(at)
 
-    def follow(self, page: AlertsPage) -> None:
-        """Go on by `nextLink`, verbatim; where there is none, by the number of rows."""
+    def follow(self, page: ListPage, at: str) -> bool:
+        """Go on by `nextLink`, verbatim; where there is none, by the number of rows. False where the vendor
+        allows neither inside ties: what is beyond the page is then left to the ledger, which asks by another
+        time. Raises TryLater where it allows neither outside ties."""
         self.link, self.skip = page.link, self.skip + len(page.rows)
+        largest = self.listing.largest_skip
+        if self.link or largest is None or self.skip <= largest:
+            return True
+        if self.unordered or not page.ids_at(at):
+            raise TryLater(
+                f"{self.listing.title} sent a full page of {self.listing.rows} out of order, and no link to "
+                "the next. Nothing is lost: the next poll asks again. If it stays so, report it to Microsoft "
+                "support."
+            )
+        _log.warning("%s: %s of one time fill a page without a link", self.listing.title, self.listing.rows)
+        return False
 
 
 @dataclass
@@ -142,7 +146,6 @@ class _Walk:
     since: str
     started: Instant
     at: str
-    deep: str
     watermark: str | None = None
     highest: str | None = None
     seen: set[str] = field(default_factory=set)
@@ -153,10 +156,8 @@ class _Walk:
         """Go on where a killed walk stopped, or begin a new one."""
         known = {name: value for name, value in (cursor or {}).items() if when(value)}
         now, watermark = connection.now(), known.get("watermark")
-        deep = known.get("deep", instant_of(now))
         if "at" in known:
             return cls(
-                deep=deep,
                 since=known.get("since", known["at"]),
                 started=known.get("started", instant_of(now)),
                 at=known["at"],
@@ -168,13 +169,11 @@ class _Walk:
             # Nothing has ever been seen: the same question again, not one further back.
             first = instant_of(now - timedelta(days=connection.configuration.first_read_days))
             since = known.get("since", earlier(first, OVERLAP))
-            return cls(since=since, started=instant_of(now), at=since, deep=deep)
-        is_deep = (when(deep) or "") <= instant_of(now - DEEP_EVERY)
-        since = earlier(when(watermark) or watermark, DEEP_OVERLAP if is_deep else OVERLAP)
-        deep = instant_of(now) if is_deep else deep
-        return cls(since=since, started=instant_of(now), at=since, deep=deep, watermark=watermark)
+            return cls(since=since, started=instant_of(now), at=since)
+        since = earlier(when(watermark) or watermark, OVERLAP)
+        return cls(since=since, started=instant_of(now), at=since, watermark=watermark)
 
-    def take(self, page: AlertsPage, *, ties_only: bool, move: bool) -> tuple[Any, ...]:
+    def take(self, page: ListPage, *, ties_only: bool, move: bool) -> tuple[Any, ...]:
         """The page's rows without those already had, and move on to the page's last time if that is
         allowed."""
         fresh = page.rows_without(self.at, self.seen, only_at=ties_only)
@@ -196,7 +195,6 @@ class _Walk:
         return {
             "watermark": self.watermark,
             "since": self.since,
-            "deep": self.deep,
             "started": self.started,
             "at": self.at,
             "seen_at": sorted(self.seen)[:_MOST_SEEN_KEPT],
@@ -207,7 +205,7 @@ class _Walk:
         """Where the next walk begins. The watermark never moves backwards."""
         candidates = [text for text in (self.watermark, self.highest) if text]
         watermark = max(candidates, key=lambda t: when(t) or "", default=None)
-        return {"watermark": watermark, "since": self.since, "deep": self.deep}
+        return {"watermark": watermark, "since": self.since}
 
 
 def _next_tick(moment: Instant) -> Instant:
