@@ -21,6 +21,8 @@ _log = logging.getLogger("pocketsoc")
 def tick(timer: func.TimerRequest) -> None:
     """Every minute: queue a poll for each configuration that is due."""
     _log.info("tick: %d due", build().ticker.tick())
+    if line := build().pulse.line():
+        _log.info("%s", line)
 
 
 @app.queue_trigger("message", queue_name="polls", connection="AzureWebJobsStorage")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.pipeline.known_configurations import KnownConfigurations
     from shared.pipeline.notify import Notifier
     from shared.pipeline.poll import Poller
+    from shared.pipeline.pulse import Pulse
     from shared.pipeline.quarantine import Quarantiner
     from shared.pipeline.receive import Receiver
     from shared.pipeline.tick import Ticker
@@ -226,6 +227,12 @@ class Parts:
         from shared.pipeline.tick import Ticker
 
         return Ticker(self.configurations, self.mailbox, self.clock)
+
+    @part
+    def pulse(self) -> Pulse:
+        from shared.pipeline.pulse import Pulse
+
+        return Pulse(self.configurations, self.queues, self.quarantine, self.clock)
 
     @part
     def poller(self) -> Poller:

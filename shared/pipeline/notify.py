@@ -3,6 +3,7 @@ in that order."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from shared.store.mailbox import ContentGone, Mailbox
 from shared.store.stores import Queue
 
 _ATTEMPTS = 10
+WORD = "pushes"
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,9 @@ class Notifier:
         for installation in self._concerned(message):
             outcomes += self._deliver(message, installation)
         self.mailbox.discard(body)
+        if outcomes:  # infra/ alerts on this line
+            counts = {str(outcome): outcomes[outcome] for outcome in Outcome}
+            _log.info("%s %s", WORD, json.dumps(counts, separators=(",", ":")))
         return outcomes
 
     def _concerned(self, message: Announcements) -> list[Installation]:
