@@ -37,7 +37,8 @@ class InstallationIn(BaseModel):
 
 
 class InstallationOut(BaseModel):
-    """The app on one phone or browser. Its registration is never shown. `mine`: it is the caller's own."""
+    """The app on one phone or browser. Its registration is never shown. `mine`: it is the caller's own.
+    `admin`: it is told of the product's own troubles, because an Admin registered it."""
 
     id: str
     owner: str
@@ -48,6 +49,7 @@ class InstallationOut(BaseModel):
     privacy: Privacy
     registered: Instant
     last_delivered: Instant | None
+    admin: bool
 
 
 class InstallationList(BaseModel):
@@ -97,6 +99,7 @@ def register_installation(wanted: InstallationIn, caller: Reader, parts: Parts) 
         registration=registration,
         registered=before.registered if before else instant_of(parts.now()),
         last_delivered=before.last_delivered if before else None,
+        admin=may(caller, Role.admin),
         **wanted.model_dump(exclude={"registration"}),
     )
     parts.installations.register(made)

@@ -1,5 +1,5 @@
-"""What is worth saying about a detection, to whom, and how little of it may leave the house. Pure values
-and rules."""
+"""What is worth saying about a detection, or about the product's own troubles, to whom, and how little of it
+may leave the house. Pure values and rules."""
 
 from __future__ import annotations
 
@@ -13,12 +13,28 @@ from shared.nouns.detections import Detection, Instant, Severity, Status
 
 
 class Reason(StrEnum):
-    """Why a notification goes out. Update churn and our own write-backs are no reason."""
+    """Why a notification goes out. Update churn and our own write-backs are no reason.
+
+    `late` is a first sight that polling missed and the ledger found. From `blind` on it is about the product
+    itself: something is not seen any more, is seen again, ends soon, or needs somebody to sign in.
+    """
 
     first_sight = "first_sight"
     severity_raised = "severity_raised"
     reopened = "reopened"
+    late = "late"
     test = "test"
+    blind = "blind"
+    restored = "restored"
+    expiring = "expiring"
+    sign_in_again = "sign_in_again"
+
+
+class Audience(StrEnum):
+    """Whom a notification is for."""
+
+    everybody = "everybody"
+    admins = "admins"
 
 
 class Privacy(StrEnum):
@@ -51,8 +67,9 @@ class _Value(BaseModel):
 
 
 class Notification(_Value):
-    """One thing to say about a detection. `id` is the same for everybody who would say the same thing, so
-    that it is said once."""
+    """One thing to say about a detection or, with `trouble`, about one of the product's own troubles. `id` is
+    the same for everybody who would say the same thing, so that it is said once. `text` is what is said
+    beside the title; a detection's is made of its fields."""
 
     id: str
     detection_id: str
@@ -64,6 +81,13 @@ class Notification(_Value):
     asset: str | None = None
     source: str | None = None
     created: Instant | None = None
+    text: str | None = None
+    audience: Audience = Audience.everybody
+    trouble: str | None = None
+
+    def concerns(self, installation: Installation) -> bool:
+        """Whether it is to be said to the installation."""
+        return self.audience is Audience.everybody or installation.admin
 
     @classmethod
     def of(cls, card: Card, *, source: str | None = None) -> Notification:
@@ -91,7 +115,8 @@ class Transport(StrEnum):
 
 class Installation(_Value):
     """The app on one phone or browser. `registration` is what its push service needs (Web Push: `endpoint`,
-    `keys.p256dh`, `keys.auth`; APNs: `token`, optional `topic`); it is stored sealed and never shown."""
+    `keys.p256dh`, `keys.auth`; APNs: `token`, optional `topic`); it is stored sealed and never shown.
+    `admin`: whoever registered it was an Admin then, and is told of the product's troubles."""
 
     id: str
     owner: str
@@ -102,6 +127,7 @@ class Installation(_Value):
     privacy: Privacy = Privacy.full
     registered: Instant
     last_delivered: Instant | None = None
+    admin: bool = False
 
 
 class Outcome(StrEnum):

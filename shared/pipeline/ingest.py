@@ -67,6 +67,7 @@ class Ingester:
             message.batch,
             resume=redelivered or message.resume,
             read_in=message.scope,
+            late=message.late,
         )
         recorded = self.detections.record(source, entries) if entries else Recorded()
         self._announce(configuration, recorded)

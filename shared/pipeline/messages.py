@@ -33,7 +33,8 @@ class PollDue(_Message):
 class RawAlerts(_Message):
     """Queue `raw-alerts`: alerts of one configuration, as the vendor wrote them. `resume` is set when a
     quarantined batch is replayed: its records are looked at as after a crash. `scope`: the tenant they were
-    read from, should the configuration be given another one on the way."""
+    read from, should the configuration be given another one on the way. `late`: the ledger has found that
+    they were missing."""
 
     batch: str = Field(default_factory=new_batch)
     configuration_id: str
@@ -41,6 +42,7 @@ class RawAlerts(_Message):
     alerts: tuple[RawAlert, ...]
     resume: bool = False
     scope: str | None = None
+    late: bool = False
 
 
 class Announcements(_Message):

@@ -64,7 +64,7 @@ class Notifier:
         return [i for i in known if message.only is None or i.id in message.only]
 
     def _deliver(self, message: Announcements, installation: Installation) -> Counter[Outcome]:
-        by_id = {n.id: n for n in message.notifications}
+        by_id = {n.id: n for n in message.notifications if n.concerns(installation)}
         mine = self.deliveries.claim(installation.id, by_id, by=message.batch)
         wanted = [n for n in message.notifications if n.id in mine]
         results = list(self._pool.map(lambda n: self._send(message, installation, n), wanted))

@@ -27,7 +27,12 @@ _HEADINGS = {
     Reason.first_sight: "New detection",
     Reason.severity_raised: "Severity raised",
     Reason.reopened: "Detection reopened",
+    Reason.late: "New detection, found late",
     Reason.test: "Test notification",
+    Reason.blind: "PocketSOC does not see everything",
+    Reason.restored: "PocketSOC sees it again",
+    Reason.expiring: "A credential ends soon",
+    Reason.sign_in_again: "Sign in again",
 }
 # Controls, and the marks that turn the direction of text: a title may quote what an attacker named a file.
 _UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -89,14 +94,18 @@ def words_for(notification: Notification, *privacy: Privacy, public_url: str) ->
             "reason": notification.reason.value,
         },
     )
+    if not notification.detection_id:
+        ids = {"notification": notification.id, "reason": notification.reason.value}
+        plain = replace(plain, link=f"{portal}#/status", ids=ids)
     if notification.reason is Reason.test:
-        ids = {"notification": notification.id, "reason": Reason.test.value}
-        return replace(plain, body="Push notifications reach this installation.", link=portal, ids=ids)
+        return replace(plain, body="Push notifications reach this installation.", link=portal)
     if level is Privacy.none:
         return plain
     title = showable(notification.title) or heading
     if level is Privacy.title:
         return replace(plain, title=title, body=heading)
+    if notification.trouble:
+        return replace(plain, title=title, body=_body_of_trouble(notification), group="troubles")
     return replace(
         plain,
         title=title,
@@ -104,6 +113,11 @@ def words_for(notification: Notification, *privacy: Privacy, public_url: str) ->
         facts=_facts(notification),
         group=_group(notification),
     )
+
+
+def _body_of_trouble(notification: Notification) -> str:
+    parts = (_HEADINGS[notification.reason], showable(notification.text or ""))
+    return " · ".join(filter(None, parts))
 
 
 def fitted(words: Words, render: Callable[[Words], bytes], limit: int) -> bytes:
@@ -127,9 +141,13 @@ def loudness(notification: Notification) -> Loudness:
 
 
 def collapse_key(notification: Notification) -> str:
-    """32 url-safe characters, equal for everything said about one detection, so that a later push replaces
-    an earlier one. A digest, because push services see it."""
-    subject = "test" if notification.reason is Reason.test else f"detection {notification.detection_id}"
+    """32 url-safe characters, equal for everything said about one detection or trouble, so that a later push
+    replaces an earlier one. A digest, because push services see it."""
+    subject = f"detection {notification.detection_id}"
+    if notification.trouble:
+        subject = f"trouble {notification.trouble}"
+    elif notification.reason is Reason.test:
+        subject = "test"
     return encode64(hashlib.sha256(subject.encode("utf-8", "replace")).digest()[:24])
 
 

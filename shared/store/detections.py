@@ -34,13 +34,15 @@ _MOST_NAMES = 50
 class Source:
     """Where a batch of alerts comes from: one configuration through one channel, under the batch's name.
     `resume`: this batch was delivered before and may have been interrupted anywhere. `read_in` is the scope
-    in which the alerts were read, when the configuration may since have been given another tenant."""
+    in which the alerts were read, when the configuration may since have been given another tenant. `late`:
+    the ledger found that the alerts were missing."""
 
     configuration: Configuration
     channel: Channel
     batch: str
     resume: bool = False
     read_in: str | None = None
+    late: bool = False
 
     @property
     def scope(self) -> str:

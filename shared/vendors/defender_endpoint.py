@@ -17,7 +17,7 @@ from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.vendors import access, endpoint_alerts, keyset_walk
 from shared.vendors.keyset_pages import Listing
-from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Page, Permission
+from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 
 _WHERE = (
     "Microsoft Entra admin center > App registrations > your app > API permissions > Add a permission > APIs "
@@ -63,6 +63,7 @@ class DefenderEndpoint:
     slug: ClassVar[str] = "defender_endpoint"
     title: ClassVar[str] = "Microsoft Defender for Endpoint"
     fields: ClassVar[type[Fields]] = DefenderEndpointFields
+    limits: ClassVar[tuple[Limit, ...]] = (Limit(100, 60), Limit(1500, 3600))
     permissions: ClassVar[Mapping[Feature, Permission]] = {
         Feature.read_alerts: _permission("Alert.Read.All", "Alert.ReadWrite.All"),
         Feature.change_status: _permission("Alert.ReadWrite.All"),

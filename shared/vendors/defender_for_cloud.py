@@ -22,6 +22,7 @@ from shared.vendors.vendor import (
     Cursor,
     Feature,
     Fields,
+    Limit,
     Page,
     Permission,
     WebhookItem,
@@ -60,6 +61,7 @@ class DefenderForCloud:
     slug: ClassVar[str] = "defender_for_cloud"
     title: ClassVar[str] = "Microsoft Defender for Cloud"
     fields: ClassVar[type[Fields]] = DefenderForCloudFields
+    limits: ClassVar[tuple[Limit, ...]] = (Limit(250, 10),)
     permissions: ClassVar[Mapping[Feature, Permission]] = {
         Feature.read_alerts: _READING,
         Feature.change_status: Permission(("Security Admin",), _WHERE),

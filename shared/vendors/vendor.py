@@ -203,6 +203,30 @@ class Vendor(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Limit:
+    """At most so many calls in so many seconds."""
+
+    calls: int
+    seconds: int
+
+
+DEFAULT_LIMITS = (Limit(60, 60), Limit(1500, 3600))
+
+
+@runtime_checkable
+class LimitedVendor(Vendor, Protocol):
+    """A vendor that says how often one tenant's API may be called; another is given DEFAULT_LIMITS.
+    Background work stays below them (docs/decisions/0014)."""
+
+    limits: ClassVar[tuple[Limit, ...]]
+
+
+def limits_of(vendor: Vendor) -> tuple[Limit, ...]:
+    """How often the vendor's API may be called for one tenant."""
+    return vendor.limits if isinstance(vendor, LimitedVendor) else DEFAULT_LIMITS
+
+
 EventKind = Literal["alert", "assessment", "sub_assessment", "secure_score", "compliance", "unknown"]
 
 

@@ -31,6 +31,14 @@ def test_registering_twice_is_one_installation(reader: Any) -> None:
     ]
 
 
+def test_what_an_admin_registers_is_told_of_troubles(reader: Any, admin: Any) -> None:
+    """A Reader's is not; who has become an Admin registers again."""
+    made = reader.post(URL, json=PHONE).json()
+    again = admin.post(URL, json=PHONE).json()
+
+    assert (made["admin"], again["admin"], again["id"]) == (False, True, made["id"])
+
+
 def test_a_registration_is_never_shown(reader: Any, admin: Any) -> None:
     """Who knows it can push to it."""
     made = reader.post(URL, json=PHONE)

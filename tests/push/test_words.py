@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from shared.errors import OperatorMustAct
 from shared.nouns.detections import Severity, Status
 from shared.nouns.notifications import Notification, Privacy, Reason
+from shared.nouns.troubles import OpenTrouble, Trouble, TroubleKind
 from shared.push import apns, web_push
 from shared.push.words import Loudness, Words, collapse_key, fitted, loudness, shorten, showable, words_for
 
@@ -32,6 +34,8 @@ notifications = st.builds(
     asset=st.none() | texts,
     source=st.none() | texts,
     created=st.none() | texts,
+    text=st.none() | texts,
+    trouble=st.none() | st.text(min_size=1, max_size=60),
 )
 
 
@@ -73,12 +77,46 @@ def test_none_leaks_neither_title_asset_vendor_nor_source(
             assert not re.search("credential|comsvcs|ws-finance|Head office|defender", text, re.IGNORECASE)
 
 
+def trouble_told(**changes: Any) -> Notification:
+    """What is said of a configuration that cannot sign in."""
+    trouble = Trouble(
+        kind=TroubleKind.sign_in,
+        subject="conf-canary",
+        title="Head office cannot sign in",
+        text="The secret has expired: make a new one.",
+        since="2026-11-20T10:15:30.1234567Z",
+    )
+    return OpenTrouble(trouble=trouble, opened="2026-11-20T10:20:00.0000000Z", **changes).notification
+
+
+def test_a_trouble_is_said_with_its_remedy_and_leads_to_the_status() -> None:
+    """At full; what is said when it is over replaces it on the phone."""
+    words = words_for(trouble_told(), Privacy.full, public_url=URL)
+    over = words_for(trouble_told(over="2026-11-20T11:00:00.0000000Z"), Privacy.full, public_url=URL)
+
+    assert words.title == over.title == "Head office cannot sign in"
+    assert words.body == "Sign in again · The secret has expired: make a new one."
+    assert (words.link, words.loudness) == (f"{URL}/portal/#/status", Loudness.loud)
+    assert (over.body, over.loudness) == ("PocketSOC sees it again", Loudness.quiet)
+    assert over.collapse_key == words.collapse_key
+    assert over.ids != words.ids
+
+
+@pytest.mark.parametrize(
+    ("level", "hidden"), [(Privacy.title, "secret"), (Privacy.none, "secret|Head office")]
+)
+def test_a_trouble_keeps_to_the_privacy_level(level: Privacy, hidden: str) -> None:
+    """And its id never names the configuration."""
+    for text in everything(words_for(trouble_told(), level, public_url=URL)):
+        assert not re.search(f"{hidden}|canary", text)
+
+
 @settings(max_examples=60, deadline=None)
 @given(notifications)
 def test_at_none_a_push_depends_on_nothing_it_must_not_say(notification: Notification) -> None:
     """Two detections that differ only in what is private give equal pushes, byte for byte."""
     other = notification.model_copy(
-        update={"title": "other", "vendor": "x", "asset": "y", "source": "z", "created": None}
+        update={"title": "other", "vendor": "x", "asset": "y", "source": "z", "created": None, "text": "t"}
     )
 
     ours, theirs = (words_for(n, Privacy.none, public_url=URL) for n in (notification, other))
