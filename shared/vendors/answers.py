@@ -10,8 +10,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from shared.auth.wire import quoted
@@ -24,9 +22,9 @@ from shared.errors import (
     Throttled,
     TryLater,
 )
+from shared.vendors.waiting import asked_for, from_headers
 
 DEFAULT_WAIT = 60.0  # seconds, for a 429 that names no time
-_LONGEST_WAIT = 86_400.0
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{3,79}")
 
 # Defender for Endpoint's two ways (2026, 2021) to name the roles it wants; Microsoft may change the text, not
@@ -183,8 +181,13 @@ def _refusal(answer: Answer, who: str) -> _Refusal:
         code=quoted(code, limit=80),
         message=quoted(message),
         trace=_trace(answer, said),
-        retry_after=_retry_after(answer.headers),
+        retry_after=_wait(answer, message),
     )
+
+
+def _wait(answer: Answer, message: str) -> float | None:
+    # Other refusals may speak of times as well; only a 429's words are about waiting.
+    return asked_for(answer.headers, message) if answer.status == 429 else from_headers(answer.headers)
 
 
 def _json(content: bytes) -> Any:
@@ -199,24 +202,3 @@ def _trace(answer: Answer, said: Mapping[str, Any]) -> str:
     found = [answer.headers.get("x-ms-request-id"), answer.headers.get("request-id"), said.get("target")]
     ids = dict.fromkeys(one for one in found if isinstance(one, str) and _ID.fullmatch(one))
     return f" (request id {', '.join(ids)})" if ids else ""
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from a number or an HTTP date (compared with the answer's own date, so that clocks need not
-    agree)."""
-    value = (headers.get("Retry-After") or "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
-        return min(float(value), _LONGEST_WAIT)
-    until = _date(value)
-    if until is None:
-        return None
-    since = _date(headers.get("Date") or "") or datetime.now(UTC)
-    return min(max((until - since).total_seconds(), 0.0), _LONGEST_WAIT)
-
-
-def _date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

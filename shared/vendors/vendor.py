@@ -227,6 +227,23 @@ def limits_of(vendor: Vendor) -> tuple[Limit, ...]:
     return vendor.limits if isinstance(vendor, LimitedVendor) else DEFAULT_LIMITS
 
 
+@runtime_checkable
+class ChoosingVendor(Vendor, Protocol):
+    """A vendor with several ways to the same things: what is to be granted depends on a configuration's
+    options. `permissions` are then those of the usual way."""
+
+    def permissions_for(self, configuration: Configuration) -> Mapping[Feature, Permission]:
+        """What this configuration needs, by feature."""
+        ...
+
+
+def permissions_of(vendor: Vendor, configuration: Configuration) -> Mapping[Feature, Permission]:
+    """What a configuration of the vendor needs, by feature."""
+    if isinstance(vendor, ChoosingVendor):
+        return vendor.permissions_for(configuration)
+    return vendor.permissions
+
+
 EventKind = Literal["alert", "assessment", "sub_assessment", "secure_score", "compliance", "unknown"]
 
 
