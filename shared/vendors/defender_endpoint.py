@@ -1,7 +1,8 @@
 """Microsoft Defender for Endpoint, over its own API (not Graph): what it needs, and its parts joined.
 
-Walking is in keyset_walk.py, mapping in endpoint_alerts.py. Source: the product's API reference ("Supported
-APIs", "Hello World", "List alerts").
+Walking is in keyset_walk.py, mapping in endpoint_alerts.py; machines and scores in endpoint_inventory.py,
+whether a host is known in endpoint_affiliation.py, KQL in endpoint_hunting.py. Source: the product's API
+reference ("Supported APIs", "Hello World", "List alerts").
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from pydantic import Field, field_validator
 from shared.errors import HostNotAllowed, PermissionMissing, PocketSOCError
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
-from shared.vendors import access, endpoint_alerts, keyset_walk
+from shared.nouns.inventory import Affiliation, HostQuestion, InventoryKind, Item
+from shared.vendors import (
+    access,
+    endpoint_affiliation,
+    endpoint_alerts,
+    endpoint_hunting,
+    endpoint_inventory,
+    keyset_walk,
+)
+from shared.vendors.abilities import HuntingResult
 from shared.vendors.keyset_pages import Listing
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 
@@ -58,7 +68,7 @@ class DefenderEndpointFields(Fields):
 
 
 class DefenderEndpoint:
-    """The vendor `defender_endpoint`."""
+    """The vendor `defender_endpoint`. It also hunts, lists an inventory, and knows hosts."""
 
     slug: ClassVar[str] = "defender_endpoint"
     title: ClassVar[str] = "Microsoft Defender for Endpoint"
@@ -74,6 +84,8 @@ class DefenderEndpoint:
         Feature.recommendations: _permission("SecurityRecommendation.Read.All"),
         Feature.scores: _permission("Score.Read.All"),
     }
+
+    inventory_kinds: ClassVar[tuple[InventoryKind, ...]] = endpoint_inventory.KINDS
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
         """The configured base URL's origin, if it is one of the cloud's; a pasted `/api` at its end does
@@ -107,6 +119,18 @@ class DefenderEndpoint:
         """Map one alert of the API; see endpoint_alerts.py. This vendor has no webhook, so `channel`
         changes nothing."""
         return endpoint_alerts.to_detection(raw)
+
+    def hunt(self, connection: Connection, query: str, timespan: str | None) -> HuntingResult:
+        """Run a query; see endpoint_hunting.py."""
+        return endpoint_hunting.hunt(connection, query, timespan)
+
+    def inventory(self, connection: Connection, kind: InventoryKind) -> Iterator[tuple[Item, ...]]:
+        """Everything of one kind; see endpoint_inventory.py."""
+        return endpoint_inventory.inventory(connection, kind)
+
+    def affiliation(self, connection: Connection, host: HostQuestion) -> Affiliation:
+        """Whether this host is known; see endpoint_affiliation.py."""
+        return endpoint_affiliation.affiliation(connection, host)
 
     def check(self, connection: Connection) -> Check:
         """Ask for one alert, and compare the token's roles with what each feature needs."""

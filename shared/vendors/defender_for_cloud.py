@@ -1,8 +1,9 @@
 """Microsoft Defender for Cloud, over Azure Resource Manager and its webhook: what it needs, and its parts
 joined.
 
-Walking is in cloud_walk.py, the webhook's events in cloud_events.py, mapping in cloud_alerts.py. What an
-app may do is decided by its roles on the subscription (Azure RBAC), which no token shows.
+Walking is in cloud_walk.py, the webhook's events in cloud_events.py, mapping in cloud_alerts.py, scores and
+assessments in cloud_inventory.py. What an app may do is decided by its roles on the subscription (Azure
+RBAC), which no token shows.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pydantic import Field
 from shared.errors import PermissionMissing, PocketSOCError
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
-from shared.vendors import access, cloud_alerts, cloud_events, cloud_walk
+from shared.nouns.inventory import InventoryKind, Item
+from shared.vendors import access, cloud_alerts, cloud_events, cloud_inventory, cloud_walk
 from shared.vendors.vendor import (
     Check,
     Connection,
@@ -56,7 +58,7 @@ class DefenderForCloudFields(Fields):
 
 
 class DefenderForCloud:
-    """The vendor `defender_for_cloud`; it also has a webhook."""
+    """The vendor `defender_for_cloud`; it also has a webhook, and lists an inventory."""
 
     slug: ClassVar[str] = "defender_for_cloud"
     title: ClassVar[str] = "Microsoft Defender for Cloud"
@@ -68,6 +70,8 @@ class DefenderForCloud:
         Feature.inventory: _READING,
         Feature.scores: _READING,
     }
+
+    inventory_kinds: ClassVar[tuple[InventoryKind, ...]] = cloud_inventory.KINDS
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
         """The cloud's Azure Resource Manager; there is no choice."""
@@ -92,6 +96,10 @@ class DefenderForCloud:
     def read_webhook(self, body: Any) -> tuple[WebhookItem, ...]:
         """Take a webhook's body apart; see cloud_events.py."""
         return cloud_events.read_webhook(body)
+
+    def inventory(self, connection: Connection, kind: InventoryKind) -> Iterator[tuple[Item, ...]]:
+        """Everything of one kind; see cloud_inventory.py."""
+        return cloud_inventory.inventory(connection, kind)
 
     def check(self, connection: Connection) -> Check:
         """Read the list's first page: that alone proves the role. Changing a status cannot be proven

@@ -26,6 +26,17 @@ def text(value: object) -> str | None:
     return None
 
 
+def number(value: object) -> float | None:
+    """A finite number, also as text; None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
 def line(value: object) -> str | None:
     """Text on one line, cut at 300 characters. Spaces stay as they are: in a command line they count."""
     whole = text(value)
