@@ -84,7 +84,6 @@ class DefenderEndpoint:
         Feature.recommendations: _permission("SecurityRecommendation.Read.All"),
         Feature.scores: _permission("Score.Read.All"),
     }
-
     inventory_kinds: ClassVar[tuple[InventoryKind, ...]] = endpoint_inventory.KINDS
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:

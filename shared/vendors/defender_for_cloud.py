@@ -70,7 +70,6 @@ class DefenderForCloud:
         Feature.inventory: _READING,
         Feature.scores: _READING,
     }
-
     inventory_kinds: ClassVar[tuple[InventoryKind, ...]] = cloud_inventory.KINDS
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
