@@ -11,6 +11,7 @@ from simulator import (
     defender_endpoint,
     defender_for_cloud,
     entra,
+    graph_security,
     inbox,
     key_vault,
     managed_identity,
@@ -29,6 +30,7 @@ PARTS = (
     web_push,
     defender_endpoint,
     defender_for_cloud,
+    graph_security,
     entra,
 )
 

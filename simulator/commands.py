@@ -20,9 +20,12 @@ from simulator.logic_app import forward
 from simulator.scenarios import STATES
 from simulator.webhook_dialects import DIALECTS
 
-# The vendors' own words for severity, and where each has its name and severity.
+# Whose alerts commands can make, where each has its title, and how it calls an alert in a scenario.
+_VENDORS = ("endpoint", "cloud", "graph")
+_TITLES = {"endpoint": "title", "cloud": "alertDisplayName", "graph": "title"}
+_IDS = {"endpoint": "alert_id", "cloud": "name", "graph": "alert_id"}
+# The vendors' own words for severity and status, where they begin with a capital; Graph's do not.
 _SEVERITIES = {one.lower(): one for one in ("Informational", "Low", "Medium", "High")}
-_TITLES = {"endpoint": "title", "cloud": "alertDisplayName"}
 
 
 class CommandFailed(Exception):
@@ -96,9 +99,10 @@ def _add_alert_commands(commands: Any) -> None:
     late = _add(commands, "late", _late, "alerts that appear long after their time")
     late.add_argument("--hours", type=float, default=3.0)
     late.add_argument("--count", type=int, default=1)
-    late.add_argument("--vendor", choices=("endpoint", "cloud"), default="endpoint")
-    tie = _add(commands, "tie", _tie, "Defender for Endpoint alerts with one lastUpdateTime")
+    late.add_argument("--vendor", choices=_VENDORS, default="endpoint")
+    tie = _add(commands, "tie", _tie, "alerts with one and the same update time")
     tie.add_argument("--count", type=int, default=5)
+    tie.add_argument("--vendor", choices=("endpoint", "graph"), default="endpoint")
     update = _add(commands, "update", _update, "change an alert")
     update.add_argument("id")
     update.add_argument("--status")
@@ -113,7 +117,7 @@ def _add_alert_commands(commands: Any) -> None:
 
 
 def _add_wording(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--vendor", choices=("endpoint", "cloud"), default="endpoint")
+    parser.add_argument("--vendor", choices=_VENDORS, default="endpoint")
     parser.add_argument("--severity", help="informational, low, medium, high, or any other word as it is")
     parser.add_argument("--title")
 
@@ -127,7 +131,8 @@ def _add(commands: Any, name: str, run: Command, text: str) -> argparse.Argument
 def _fields(options: argparse.Namespace) -> dict[str, str]:
     fields = {}
     if options.severity:
-        fields["severity"] = _SEVERITIES.get(options.severity.lower(), options.severity)
+        capital = _SEVERITIES.get(options.severity.lower(), options.severity)
+        fields["severity"] = options.severity if options.vendor == "graph" else capital
     if options.title:
         fields[_TITLES[options.vendor]] = options.title
     if getattr(options, "status", None):
@@ -153,12 +158,13 @@ def _late(remote: Remote, options: argparse.Namespace) -> Any:
 
 
 def _tie(remote: Remote, options: argparse.Namespace) -> Any:
-    return {"ids": remote.play("endpoint", "tie", count=options.count)}
+    return {"ids": remote.play(options.vendor, "tie", count=options.count)}
 
 
 def _update(remote: Remote, options: argparse.Namespace) -> Any:
-    name = "alert_id" if options.vendor == "endpoint" else "name"
-    return remote.play(options.vendor, "update", **{name: options.id}, fields=_fields(options))
+    return remote.play(
+        options.vendor, "update", **{_IDS[options.vendor]: options.id}, fields=_fields(options)
+    )
 
 
 def _fault(remote: Remote, options: argparse.Namespace) -> Any:

@@ -1,5 +1,5 @@
-"""The control API under `/_control/`: everything in scenarios.py over HTTP, beside faults, clock, switches
-and counters.
+"""The control API under `/_control/`: everything in the files of scenarios over HTTP, beside faults, clock,
+switches and counters.
 
 Scenario bodies are the functions' keyword arguments as JSON, with lengths of time in seconds:
 `within_seconds`, `age_seconds`, ... What phones got is at `/_control/pushes` (inbox.py). Never harmed by
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from simulator import scenarios
+from simulator import graph_scenarios, scenarios
 from simulator.faults import Fault
 from simulator.world import World
 
@@ -32,12 +32,18 @@ _SCENARIOS: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("cloud", "late"): scenarios.late_cloud_alerts,
     ("cloud", "update"): scenarios.update_cloud_alert,
     ("cloud", "webhook"): scenarios.webhook_body,
+    ("graph", "alerts"): graph_scenarios.add_graph_alerts,
+    ("graph", "late"): graph_scenarios.late_graph_alerts,
+    ("graph", "tie"): graph_scenarios.tie_graph_alerts,
+    ("graph", "update"): graph_scenarios.update_graph_alert,
+    ("graph", "mirror"): graph_scenarios.graph_view_of_endpoint,
 }
 
 
 _LISTS: Mapping[str, Callable[[World], list[str]]] = {
     "endpoint": scenarios.endpoint_ids,
     "cloud": scenarios.cloud_names,
+    "graph": graph_scenarios.graph_ids,
 }
 
 

@@ -19,6 +19,7 @@ from simulator.cloud_alerts import CloudSubscription
 from simulator.endpoint_access import endpoint
 from simulator.endpoint_alerts import EndpointAlert, EndpointTenant, empty_evidence
 from simulator.graph_access import graph
+from simulator.graph_alerts import forget_alerts
 from simulator.shelf import Record, Shelf
 from simulator.webhook_dialects import dialect_of
 from simulator.world import World
@@ -206,6 +207,7 @@ def reset(world: World) -> None:
     with world.lock:
         for state in STATES.values():
             state(world).reset()
+        forget_alerts(world)
         world.faults.clear()
         world.requests.clear()
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from simulator import scenarios
-from simulator.sample import ARM_AUDIENCE, ENDPOINT_AUDIENCE, SUBSCRIPTION_ID, TENANT_ID
+from simulator.sample import ARM_AUDIENCE, ENDPOINT_AUDIENCE, GRAPH_AUDIENCE, SUBSCRIPTION_ID, TENANT_ID
 from simulator.serve import Simulator
 from simulator.world import App, World
 
@@ -70,7 +70,7 @@ class Api:
 def _option(key: str) -> str:
     return (
         "$" + key
-        if key in ("filter", "orderby", "top", "skip", "expand", "select")
+        if key in ("filter", "orderby", "top", "skip", "skiptoken", "expand", "select", "count")
         else key.replace("_", "-")
     )
 
@@ -105,6 +105,14 @@ def arm(simulator: Simulator, sign_in: Callable[..., requests.Session]) -> Api:
     url = f"{simulator.url}/subscriptions/{SUBSCRIPTION_ID}"
     token = lambda: simulator.world.token(ARM_AUDIENCE)  # noqa: E731 - one use
     return Api(sign_in(ARM_AUDIENCE), url, token=token, api_version="2022-01-01")
+
+
+@pytest.fixture
+def graph(simulator: Simulator, sign_in: Callable[..., requests.Session]) -> Api:
+    """Microsoft Graph, asked as a client that knows later enum members."""
+    session = sign_in(GRAPH_AUDIENCE)
+    session.headers["Prefer"] = "include-unknown-enum-members"
+    return Api(session, f"{simulator.url}/v1.0", token=lambda: simulator.world.token(GRAPH_AUDIENCE))
 
 
 @pytest.fixture

@@ -127,6 +127,24 @@ def test_commands_make_alerts(words: list[str], endpoint: int, cloud: int, run: 
     assert (len(scenarios.endpoint_ids(world)), len(scenarios.cloud_names(world))) == (endpoint, cloud)
 
 
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        (["alert", "--vendor", "graph", "--severity", "high"], 1),
+        (["late", "--vendor", "graph"], 1),
+        (["tie", "--vendor", "graph"], 5),
+    ],
+)
+def test_commands_make_graph_alerts(words: list[str], made: int, run: Any, control: Api) -> None:
+    """Graph's own words have no capital."""
+    status, printed = run(*words)
+
+    ids = control("/alerts/graph").json()["ids"]
+    assert (status, len(ids)) == (0, made)
+    assert run("update", ids[0], "--vendor", "graph", "--status", "resolved")[0] == 0
+    assert printed["ids"] == ids
+
+
 def test_severity_is_the_vendors_word(run: Any, endpoint: Api) -> None:
     """`--severity high` is `High`, another word stays as it is, and so does a title."""
     run("alert", "--severity", "high", "--title", "One")

@@ -63,9 +63,35 @@ def test_cloud_fixtures_cover_entities_and_oddities() -> None:
     assert any("severity" not in alert["properties"] for alert in alerts)
 
 
+def evidence_types(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return set().union(*map(evidence_types, value)) if value else set()
+    if not isinstance(value, dict):
+        return set()
+    own = (
+        {value["@odata.type"].removeprefix("#microsoft.graph.security.")} if "@odata.type" in value else set()
+    )
+    return own.union(*map(evidence_types, value.values()))
+
+
+def test_graph_fixtures_cover_every_kind_of_evidence_and_oddities() -> None:
+    """All 48 of the metadata and one that nobody knows; both Endpoint id styles; ids that do not follow from
+    the provider's; null classifications, comments, a sparse alert."""
+    alerts = list(read("graph_alerts").values())
+
+    found = evidence_types([alert["evidence"] for alert in alerts])
+
+    assert (len(found - {"quantumEvidence"}), "quantumEvidence" in found) == (48, True)
+    assert {alert["id"] == alert.get("providerAlertId") for alert in alerts} == {True, False}
+    assert any(not alert["id"].endswith(alert.get("providerAlertId", "")) for alert in alerts)
+    assert any(alert["classification"] is None for alert in alerts)
+    assert any(len(alert["comments"]) > 1 for alert in alerts)
+    assert any("providerAlertId" not in alert for alert in alerts)
+
+
 def test_templates_move_every_time_alike() -> None:
     """Moving a fixture by nothing gives the fixture, and by a second changes only times."""
-    for folder in ("endpoint_alerts", "cloud_alerts"):
+    for folder in ("endpoint_alerts", "cloud_alerts", "graph_alerts"):
         for name, template in templates(folder).items():
             assert template.moved(0) == read(folder)[name]
             assert template.moved(10_000_000).keys() == template.content.keys()
