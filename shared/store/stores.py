@@ -30,6 +30,10 @@ class Table:
     deliveries = "deliveries"
     quarantine = "quarantine"
     posture = "postureevents"
+    incidents = "incidents"
+    inventory = "inventory"
+    exports = "exports"
+    audit = "audit"
 
 
 class Queue:
@@ -38,6 +42,7 @@ class Queue:
     polls = "polls"
     raw_alerts = "raw-alerts"
     notifications = "notifications"
+    inventory = "inventory"
 
 
 class Container:
