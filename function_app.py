@@ -45,10 +45,30 @@ def notify(message: func.QueueMessage) -> None:
     build().notifier.notify(_text(message), redelivered=_redelivered(message))
 
 
+@app.timer_trigger("timer", schedule="30 */10 * * * *", run_on_startup=False, use_monitor=True)
+def tick_inventory(timer: func.TimerRequest) -> None:
+    """Every ten minutes: queue a reading for each kind of inventory that is due."""
+    _log.info("inventory: %d due", build().inventory_ticker.tick())
+
+
+@app.queue_trigger("message", queue_name="inventory", connection="AzureWebJobsStorage")
+def read_inventory(message: func.QueueMessage) -> None:
+    """Read one kind of inventory of one configuration."""
+    from shared.pipeline.messages import InventoryDue
+
+    build().inventory_reader.read(InventoryDue.model_validate_json(message.get_body()))
+
+
 @app.queue_trigger("message", queue_name="polls-poison", connection="AzureWebJobsStorage")
 def quarantine_polls(message: func.QueueMessage) -> None:
     """Keep what kept failing."""
     build().quarantiner.take("polls", _text(message))
+
+
+@app.queue_trigger("message", queue_name="inventory-poison", connection="AzureWebJobsStorage")
+def quarantine_inventory(message: func.QueueMessage) -> None:
+    """Keep what kept failing."""
+    build().quarantiner.take("inventory", _text(message))
 
 
 @app.queue_trigger("message", queue_name="raw-alerts-poison", connection="AzureWebJobsStorage")

@@ -13,7 +13,8 @@
     bootstrap     the one place where parts are chosen and joined
 
 Import rule (tests/test_imports.py enforces it): entry points import bootstrap, api and pipeline; api and
-pipeline import interfaces (vendors.vendor, push.transport, store.stores and the nouns' stores), never a
-vendor's file or an Azure SDK; vendors, push, store and auth import nouns, errors and settings, never each
-other (but vendors.client may import auth); nouns import the standard library and pydantic.
+pipeline import interfaces (vendors.vendor, vendors.abilities, push.transport, store.stores and the nouns'
+stores), never a vendor's file or an Azure SDK; vendors, push, store and auth import nouns, errors and
+settings, never each other (but vendors.client may import auth); nouns import the standard library and
+pydantic.
 """

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from shared.auth.access_tokens import AccessTokens
     from shared.nouns.notifications import Transport
+    from shared.pipeline.incidents import IncidentReader
     from shared.pipeline.ingest import Ingester
+    from shared.pipeline.inventory import InventoryReader, InventoryTicker
     from shared.pipeline.known_configurations import KnownConfigurations
     from shared.pipeline.notify import Notifier
     from shared.pipeline.poll import Poller
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
     from shared.store.deliveries import Deliveries
     from shared.store.detections import Detections
     from shared.store.feed import Feed
+    from shared.store.incident_list import IncidentList
+    from shared.store.incidents import Incidents
     from shared.store.installations import Installations
+    from shared.store.inventory import Inventory
     from shared.store.mailbox import Mailbox
     from shared.store.posture import Posture
     from shared.store.quarantine import Quarantine
@@ -150,6 +155,24 @@ class Parts:
         return Feed(tables=self.tables, clock=self.clock)
 
     @part
+    def incidents(self) -> Incidents:
+        from shared.store.incidents import Incidents
+
+        return Incidents(tables=self.tables, blobs=self.blobs, clock=self.clock)
+
+    @part
+    def incident_list(self) -> IncidentList:
+        from shared.store.incident_list import IncidentList
+
+        return IncidentList(tables=self.tables)
+
+    @part
+    def inventory(self) -> Inventory:
+        from shared.store.inventory import Inventory
+
+        return Inventory(tables=self.tables)
+
+    @part
     def installations(self) -> Installations:
         from shared.store.installations import Installations
 
@@ -235,12 +258,37 @@ class Parts:
         return Pulse(self.configurations, self.queues, self.quarantine, self.clock)
 
     @part
+    def incident_reader(self) -> IncidentReader:
+        from shared.pipeline.incidents import IncidentReader
+
+        return IncidentReader(
+            incidents=self.incidents,
+            configurations=self.configurations,
+            quarantine=self.quarantine,
+            vendors=self.vendors,
+            clock=self.clock,
+        )
+
+    @part
+    def inventory_ticker(self) -> InventoryTicker:
+        from shared.pipeline.inventory import InventoryTicker
+
+        return InventoryTicker(self.inventory, self.configurations, self.mailbox, self.vendors, self.clock)
+
+    @part
+    def inventory_reader(self) -> InventoryReader:
+        from shared.pipeline.inventory import InventoryReader
+
+        return InventoryReader(self.inventory, self.configurations, self.vendors, self.connect, self.clock)
+
+    @part
     def poller(self) -> Poller:
         from shared.pipeline.poll import Poller
 
         return Poller(
             configurations=self.configurations,
             detections=self.detections,
+            incidents=self.incident_reader,
             quarantine=self.quarantine,
             mailbox=self.mailbox,
             vendors=self.vendors,
@@ -287,7 +335,7 @@ class Parts:
     def quarantiner(self) -> Quarantiner:
         from shared.pipeline.quarantine import Quarantiner
 
-        return Quarantiner(self.quarantine, self.mailbox)
+        return Quarantiner(self.quarantine, self.mailbox, self.incident_reader)
 
     @part
     def verifier(self) -> AccessTokens:

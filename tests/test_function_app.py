@@ -102,6 +102,7 @@ def test_the_functions_are_these(functions: dict[str, Function]) -> None:
     """Names are addresses: the host keeps keys and timers, and operators keep dashboards, by them."""
     assert set(functions) == {
         *("tick", "poll_vendor", "ingest", "notify", "webhook_defender_for_cloud", "api"),
+        *("tick_inventory", "read_inventory", "quarantine_inventory"),
         *("quarantine_polls", "quarantine_raw_alerts", "quarantine_notifications"),
     }
 
@@ -155,11 +156,12 @@ def test_every_vendor_with_a_webhook_has_its_route(functions: dict[str, Function
 
 def test_the_tick_comes_every_minute_and_not_at_start(functions: dict[str, Function]) -> None:
     """At start it would come once for each instance."""
-    [timer] = of_type(functions, "timerTrigger").values()
+    timers = of_type(functions, "timerTrigger")
+    timer = timers["tick"]
 
     assert timer["schedule"] == "0 * * * * *"
-    assert timer["runOnStartup"] is False
-    assert timer["useMonitor"] is True
+    assert {one["runOnStartup"] for one in timers.values()} == {False}
+    assert {one["useMonitor"] for one in timers.values()} == {True}
 
 
 def test_every_function_says_what_it_does(functions: dict[str, Function]) -> None:

@@ -193,6 +193,7 @@ class Configuration(BaseModel):
     secret_reference: str | None = None
     poll_interval: int = Field(default=60, ge=30, le=86_400, description="Seconds between polls.")
     first_read_days: int = Field(default=7, ge=0, le=90, description="How far back the first poll reads.")
+    inventory_hours: int = Field(default=6, ge=1, le=168, description="Hours between inventory readings.")
     filters: Filters = Filters()
     options: dict[str, Any] = Field(default_factory=dict)
     created: Instant | None = None

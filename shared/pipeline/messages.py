@@ -9,6 +9,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.nouns.detections import Channel, RawAlert
+from shared.nouns.inventory import InventoryKind
 from shared.nouns.notifications import Notification
 
 
@@ -27,6 +28,15 @@ class PollDue(_Message):
     begins."""
 
     configuration_id: str
+    ticket: str
+
+
+class InventoryDue(_Message):
+    """Queue `inventory`: one kind of inventory of this configuration is due. `ticket` must still be its own
+    when the reading begins."""
+
+    configuration_id: str
+    kind: InventoryKind
     ticket: str
 
 

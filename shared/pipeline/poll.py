@@ -17,6 +17,7 @@ from shared.errors import Conflict, PocketSOCError, TryLater, Unreadable
 from shared.nouns.configurations import Configuration, PollState
 from shared.nouns.detections import Channel, RawAlert, instant_of
 from shared.nouns.identity import aliases
+from shared.pipeline.incidents import IncidentReader
 from shared.pipeline.messages import PollDue, RawAlerts
 from shared.pipeline.reading import as_bytes, read_alert, storable
 from shared.pipeline.tick import TICKET_LIFE
@@ -44,6 +45,7 @@ class Poller:
 
     configurations: Configurations
     detections: Detections
+    incidents: IncidentReader
     quarantine: Quarantine
     mailbox: Mailbox
     vendors: Mapping[str, Vendor]
@@ -83,6 +85,8 @@ class Poller:
             if page is None:
                 return
             queued = self._queue(vendor, configuration, page)
+            if page.incidents:
+                self.incidents.keep(configuration, page.incidents)
             state = state.model_copy(
                 update={
                     "cursor": page.cursor,

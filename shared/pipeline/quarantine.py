@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from shared.errors import BadRequest, Conflict, NotFound, Unreadable
 from shared.nouns.detections import Channel, RawAlert
-from shared.pipeline.messages import Announcements, PollDue, RawAlerts
+from shared.pipeline.incidents import IncidentReader
+from shared.pipeline.messages import Announcements, InventoryDue, PollDue, RawAlerts
 from shared.store.mailbox import Mailbox
 from shared.store.quarantine import Kind, Quarantine, Quarantined
 from shared.store.stores import Queue
@@ -23,6 +24,7 @@ class Quarantiner:
 
     quarantine: Quarantine
     mailbox: Mailbox
+    incidents: IncidentReader | None = None
 
     def take(self, queue: str, body: str) -> str:
         """Keep a message that failed on `queue` too often; gives its id in quarantine. What it left in a
@@ -53,6 +55,10 @@ class Quarantiner:
 
     def _send(self, kept: Quarantined, content: str) -> None:
         source = kept.source
+        if kept.kind is Kind.incident:
+            if self.incidents is not None:
+                self.incidents.replay(source, json.loads(content), kept.received)
+            return
         if kept.kind is not Kind.message:
             event = kept.kind is Kind.event
             # As old as it was: what has come since must not be undone by it.
@@ -66,5 +72,7 @@ class Quarantiner:
             self.mailbox.send(Queue.raw_alerts, batch.model_copy(update={"resume": True}))
         elif source == Queue.notifications:
             self.mailbox.send(Queue.notifications, Announcements.model_validate_json(content))
+        elif source == Queue.inventory:
+            self.mailbox.send(Queue.inventory, InventoryDue.model_validate_json(content))
         else:
             self.mailbox.send(Queue.polls, PollDue.model_validate_json(content))

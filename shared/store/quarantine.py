@@ -37,12 +37,13 @@ class Kind(StrEnum):
 
     alert = "alert"
     event = "event"
+    incident = "incident"
     message = "message"
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """One thing in quarantine. `source` is a configuration id (alert, event) or a queue (message)."""
+    """One thing in quarantine. `source` is a configuration id, or a queue (message)."""
 
     id: str
     kind: Kind

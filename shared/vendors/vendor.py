@@ -163,6 +163,14 @@ class Fields(BaseModel):
     first_read_days: int = Field(
         7, ge=0, le=90, title="First read", description="How many days back the first poll reads."
     )
+    inventory_hours: int = Field(
+        6,
+        ge=1,
+        le=168,
+        title="Inventory interval",
+        description="Hours between readings of machines, vulnerabilities and so on, where there are any; "
+        "scores once a day at most.",
+    )
 
 
 class Vendor(Protocol):

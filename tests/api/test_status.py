@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.api import VERSION
 from shared.store.quarantine import Kind
-from shared.store.stores import Queue
+from shared.store.stores import QUEUES, Queue
 
 
 def test_status_shows_every_place_where_something_may_be_stuck(
@@ -21,7 +21,7 @@ def test_status_shows_every_place_where_something_may_be_stuck(
     found = reader.get("/api/v1/status").json()
 
     queues = {q["name"]: (q["waiting"], q["poison"]) for q in found["queues"]}
-    assert queues == {"polls": (0, 1), "raw-alerts": (1, 0), "notifications": (0, 0)}
+    assert queues == dict.fromkeys(QUEUES, (0, 0)) | {"polls": (0, 1), "raw-alerts": (1, 0)}
     assert (found["quarantined"], found["versions"]["product"]) == (1, VERSION)
     assert [c["display_name"] for c in found["configurations"]] == ["Endpoint, head office"]
 

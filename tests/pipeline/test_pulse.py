@@ -12,7 +12,7 @@ import pytest
 
 from shared.pipeline.pulse import EVERY_MINUTES
 from shared.store.quarantine import Kind
-from shared.store.stores import Queue
+from shared.store.stores import QUEUES, Queue
 from tests.pipeline.mortal import Rig
 
 
@@ -39,7 +39,7 @@ def test_a_quiet_house_is_all_zeros(rig: Rig) -> None:
 
     said = numbers(rig)
 
-    assert said["waiting"] == {"polls": 0, "raw-alerts": 0, "notifications": 0}
+    assert said["waiting"] == dict.fromkeys(QUEUES, 0)
     counted = ("configurations", "failing", "lag_seconds", "poison", "quarantined")
     assert [said[name] for name in counted] == [1, 0, 0, 0, 0]
 
