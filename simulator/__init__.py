@@ -12,5 +12,7 @@ else. It shares no code with the product, so that a misreading on one side is no
     apns.py web_push.py elliptic.py inbox.py   push services, and what the phones show
     defender_endpoint.py endpoint_*.py odata.py   Defender for Endpoint
     defender_for_cloud.py cloud_*.py webhook_dialects.py logic_app.py   Defender for Cloud, polled and pushed
-    control.py scenarios.py   making things happen
+    cloud_apps.py cloud_apps_*.py   Defender for Cloud Apps
+    arm_access.py             what all of Azure Resource Manager asks of a caller
+    control.py *scenarios.py commands.py   making things happen
 """

@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 
 from simulator import (
     apns,
+    cloud_apps,
     control,
     defender_endpoint,
     defender_for_cloud,
@@ -31,6 +32,7 @@ PARTS = (
     defender_endpoint,
     defender_for_cloud,
     graph_security,
+    cloud_apps,
     entra,
 )
 

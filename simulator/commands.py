@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from simulator.cloud_apps_scenarios import VERDICTS
 from simulator.control import ENDLESS
 from simulator.faults import KINDS
 from simulator.logic_app import forward
@@ -21,11 +22,12 @@ from simulator.scenarios import STATES
 from simulator.webhook_dialects import DIALECTS
 
 # Whose alerts commands can make, where each has its title, and how it calls an alert in a scenario.
-_VENDORS = ("endpoint", "cloud", "graph")
-_TITLES = {"endpoint": "title", "cloud": "alertDisplayName", "graph": "title"}
-_IDS = {"endpoint": "alert_id", "cloud": "name", "graph": "alert_id"}
-# The vendors' own words for severity and status, where they begin with a capital; Graph's do not.
+_TITLES = {"endpoint": "title", "cloud": "alertDisplayName", "graph": "title", "cloud-apps": "title"}
+_VENDORS = tuple(_TITLES)
+_IDS = {"cloud": "name"}  # else alert_id
+# The vendors' own words for severity: with a capital, as they are in Graph, as numbers in Cloud Apps.
 _SEVERITIES = {one.lower(): one for one in ("Informational", "Low", "Medium", "High")}
+_NUMBERS = {"low": 0, "medium": 1, "high": 2, "informational": 3}
 
 
 class CommandFailed(Exception):
@@ -102,10 +104,11 @@ def _add_alert_commands(commands: Any) -> None:
     late.add_argument("--vendor", choices=_VENDORS, default="endpoint")
     tie = _add(commands, "tie", _tie, "alerts with one and the same update time")
     tie.add_argument("--count", type=int, default=5)
-    tie.add_argument("--vendor", choices=("endpoint", "graph"), default="endpoint")
+    tie.add_argument("--vendor", choices=("endpoint", "graph", "cloud-apps"), default="endpoint")
     update = _add(commands, "update", _update, "change an alert")
     update.add_argument("id")
     update.add_argument("--status")
+    update.add_argument("--verdict", choices=tuple(VERDICTS), help="close it (cloud-apps)")
     _add_wording(update)
     webhook = _add(commands, "webhook", _webhook, "post to a webhook as a Logic App would")
     webhook.add_argument("--dialect", choices=DIALECTS, default="pascal")
@@ -128,16 +131,19 @@ def _add(commands: Any, name: str, run: Command, text: str) -> argparse.Argument
     return parser
 
 
-def _fields(options: argparse.Namespace) -> dict[str, str]:
-    fields = {}
-    if options.severity:
-        capital = _SEVERITIES.get(options.severity.lower(), options.severity)
-        fields["severity"] = options.severity if options.vendor == "graph" else capital
+def _fields(options: argparse.Namespace) -> dict[str, Any]:
+    fields: dict[str, Any] = _severity(options.vendor, options.severity) if options.severity else {}
     if options.title:
         fields[_TITLES[options.vendor]] = options.title
     if getattr(options, "status", None):
         fields["status"] = options.status
     return fields
+
+
+def _severity(vendor: str, word: str) -> dict[str, Any]:
+    if vendor == "cloud-apps":
+        return {"severityValue": _NUMBERS.get(word.lower(), word)}
+    return {"severity": word if vendor == "graph" else _SEVERITIES.get(word.lower(), word)}
 
 
 def _alert(remote: Remote, options: argparse.Namespace) -> Any:
@@ -162,9 +168,9 @@ def _tie(remote: Remote, options: argparse.Namespace) -> Any:
 
 
 def _update(remote: Remote, options: argparse.Namespace) -> Any:
-    return remote.play(
-        options.vendor, "update", **{_IDS[options.vendor]: options.id}, fields=_fields(options)
-    )
+    verdict = {"verdict": options.verdict} if options.verdict else {}
+    named = {_IDS.get(options.vendor, "alert_id"): options.id}
+    return remote.play(options.vendor, "update", **named, **verdict, fields=_fields(options))
 
 
 def _fault(remote: Remote, options: argparse.Namespace) -> Any:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from simulator import graph_scenarios, scenarios
+from simulator import cloud_apps_scenarios, graph_scenarios, scenarios
 from simulator.faults import Fault
 from simulator.world import World
 
@@ -37,6 +37,10 @@ _SCENARIOS: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("graph", "tie"): graph_scenarios.tie_graph_alerts,
     ("graph", "update"): graph_scenarios.update_graph_alert,
     ("graph", "mirror"): graph_scenarios.graph_view_of_endpoint,
+    ("cloud-apps", "alerts"): cloud_apps_scenarios.add_alerts,
+    ("cloud-apps", "late"): cloud_apps_scenarios.late_alerts,
+    ("cloud-apps", "tie"): cloud_apps_scenarios.tie_alerts,
+    ("cloud-apps", "update"): cloud_apps_scenarios.update_alert,
 }
 
 
@@ -44,6 +48,7 @@ _LISTS: Mapping[str, Callable[[World], list[str]]] = {
     "endpoint": scenarios.endpoint_ids,
     "cloud": scenarios.cloud_names,
     "graph": graph_scenarios.graph_ids,
+    "cloud-apps": cloud_apps_scenarios.alert_ids,
 }
 
 

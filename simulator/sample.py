@@ -55,6 +55,8 @@ ARM_AUDIENCE = "https://management.azure.com"
 VAULT_AUDIENCE = "https://vault.azure.net"
 GRAPH_AUDIENCE = "https://graph.microsoft.com"
 XDR_AUDIENCE = "https://api.security.microsoft.com"
+CLOUD_APPS_AUDIENCE = "05a65629-4c1b-48c1-a78b-804c4abdd4af"
+CLOUD_APPS_ROLES = frozenset({"Investigation.read", "Investigation.manage"})
 ENDPOINT_ROLES = frozenset({"Alert.Read.All", "Alert.ReadWrite.All", "Machine.Read.All", "Machine.Isolate"})
 GRAPH_ROLES = frozenset(
     {
@@ -87,6 +89,7 @@ RESOURCES = (
         "797f4846-ba00-4fd7-ba43-dac1f8f63013",
         "Windows Azure Service Management API",
     ),
+    Resource((CLOUD_APPS_AUDIENCE,), CLOUD_APPS_AUDIENCE, "Microsoft Cloud App Security"),
     Resource((VAULT_AUDIENCE,), "cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "Azure Key Vault"),
     Resource((GRAPH_AUDIENCE,), "00000003-0000-0000-c000-000000000000", "Microsoft Graph"),
     Resource((XDR_AUDIENCE,), "8ee8fdad-f234-4243-8f3b-15c294843740", "Microsoft Threat Protection"),
@@ -135,7 +138,11 @@ def user_with_role(world: World, role: str | None) -> Principal:
 
 
 def _grants() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    roles = {ENDPOINT_AUDIENCE: set(ENDPOINT_ROLES), GRAPH_AUDIENCE: set(GRAPH_ROLES)}
+    roles = {
+        ENDPOINT_AUDIENCE: set(ENDPOINT_ROLES),
+        GRAPH_AUDIENCE: set(GRAPH_ROLES),
+        CLOUD_APPS_AUDIENCE: set(CLOUD_APPS_ROLES),
+    }
     return roles, {SUBSCRIPTION_ID: {"Security Reader", "Security Admin"}}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from simulator import sample, ticks
 from simulator.cloud_access import cloud
 from simulator.cloud_alerts import CloudSubscription
+from simulator.cloud_apps_access import cloud_apps
 from simulator.endpoint_access import endpoint
 from simulator.endpoint_alerts import EndpointAlert, EndpointTenant, empty_evidence
 from simulator.graph_access import graph
@@ -27,7 +28,12 @@ from simulator.world import World
 NOW = timedelta()
 
 # What has switches and can be reset, by the name that commands use.
-STATES: Mapping[str, Callable[[World], Any]] = {"endpoint": endpoint, "cloud": cloud, "graph": graph}
+STATES: Mapping[str, Callable[[World], Any]] = {
+    "endpoint": endpoint,
+    "cloud": cloud,
+    "graph": graph,
+    "cloud-apps": cloud_apps,
+}
 
 
 def add_endpoint_alerts(
@@ -49,7 +55,7 @@ def add_endpoint_alerts(
     with world.lock:
         tenant, now = _tenant(world, tenant_id)
         ids = []
-        for when in _spread(now, count, within, ends):
+        for when in spread(now, count, within, ends):
             alert = tenant.make(when, template=fixture, fields=fields)
             tenant.alerts.put(alert, visible=alert.updated + ticks.span(lag), now=now)
             ids.append(alert.id)
@@ -86,7 +92,7 @@ def update_endpoint_alert(
     with world.lock:
         tenant, now = _tenant(world, tenant_id)
         stamp = ticks.coarse(now + ticks.span(after))
-        alert = _found(tenant.alerts, alert_id)
+        alert = found(tenant.alerts, alert_id)
         do = partial(_change_endpoint, tenant, alert, dict(fields or {}), list(evidence), stamp)
         if after <= NOW and lag <= NOW:
             do()
@@ -117,7 +123,7 @@ def add_cloud_alerts(
     with world.lock:
         subscription, now = _subscription(world, subscription_id)
         names = []
-        for when in _spread(now, count, within, ends):
+        for when in spread(now, count, within, ends):
             alert = subscription.make(when, template=fixture, fields=fields)
             subscription.alerts.put(alert, visible=when + ticks.span(lag), now=now)
             names.append(alert.name)
@@ -151,7 +157,7 @@ def update_cloud_alert(
     """Change an alert's properties (in the vendor's names; None removes one), at now + `after`."""
     with world.lock:
         subscription, now = _subscription(world, subscription_id)
-        do = partial(_found(subscription.alerts, name).fields.update, dict(fields))
+        do = partial(found(subscription.alerts, name).fields.update, dict(fields))
         if after <= NOW:
             do()
         else:
@@ -185,7 +191,7 @@ def webhook_body(
             alert = subscription.make(now, template=fixture or "vm_suspicious_process", fields=fields)
             subscription.alerts.put(alert, visible=now + ticks.span(lag), now=now)
         else:
-            alert = _found(subscription.alerts, name)
+            alert = found(subscription.alerts, name)
         return dialect_of(dialect, alert.raw(subscription.numbering()))
 
 
@@ -212,7 +218,8 @@ def reset(world: World) -> None:
         world.requests.clear()
 
 
-def _spread(now: int, count: int, within: timedelta, ends: timedelta) -> Iterable[int]:
+def spread(now: int, count: int, within: timedelta, ends: timedelta) -> Iterable[int]:
+    """So many times (ticks), evenly over the time `within` that ends at now + `ends`."""
     last, step = now + ticks.span(ends), ticks.span(within) // max(count, 1)
     return (last - step * (count - 1 - place) for place in range(count))
 
@@ -231,7 +238,8 @@ def _subscription(world: World, subscription_id: str) -> tuple[CloudSubscription
     return subscription, now
 
 
-def _found(alerts: Shelf[Record], name: str) -> Record:
+def found(alerts: Shelf[Record], name: str) -> Record:
+    """The record, visible or still to become so. Raises LookupError."""
     alert = alerts.find(name)
     if alert is None:
         raise LookupError(f"no alert {name}")
