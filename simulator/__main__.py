@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(options: argparse.Namespace) -> int:
     from simulator.cloud_access import CloudState
+    from simulator.cloud_apps_access import CloudAppsState
     from simulator.endpoint_access import EndpointState
     from simulator.graph_alerts import GraphAlerts
     from simulator.serve import Simulator, serve
@@ -70,6 +71,7 @@ def _serve(options: argparse.Namespace) -> int:
     world = World.sample()
     world.part("defender_endpoint", lambda: EndpointState(seed=options.seed))
     world.part("defender_for_cloud", lambda: CloudState(seed=options.seed))
+    world.part("cloud_apps", lambda: CloudAppsState(seed=options.seed))
     world.part("graph_alerts", lambda: GraphAlerts(seed=options.seed))
     serve(world, options.port, options.folder, started=started)
     return 0

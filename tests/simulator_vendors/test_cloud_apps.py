@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from simulator import cloud_apps_scenarios as scenarios
+from simulator.__main__ import main
 from simulator.cloud_apps_access import cloud_apps
 from simulator.sample import CLOUD_APPS_AUDIENCE, GRAPH_AUDIENCE
 from simulator.serve import Simulator
@@ -215,3 +218,18 @@ def test_late_and_tied_alerts(apps: Api, world: World) -> None:
     times = [row["timestamp"] for row in apps().json()["data"]]
     assert len(set(times[:3])) == 1
     assert times[3] == times[0] - 3 * 3600 * 1000
+
+
+def test_the_command_line_makes_and_closes_alerts(
+    apps: Api, simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A word becomes the service's number."""
+    shutil.copy(simulator.ca_bundle, tmp_path / "ca.pem")
+    where = ("--folder", str(tmp_path), "--simulator", simulator.url)
+
+    assert main([*where, "alert", "--vendor", "cloud-apps", "--severity", "high", "--title", "One"]) == 0
+    [alert] = json.loads(capsys.readouterr().out)["ids"]
+    assert main([*where, "update", alert, "--vendor", "cloud-apps", "--verdict", "benign"]) == 0
+
+    row = apps(f"{ALERTS}{alert}/", "GET").json()
+    assert (row["title"], row["severityValue"], row["resolutionStatusValue"]) == ("One", 2, 4)
