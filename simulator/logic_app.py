@@ -13,7 +13,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -27,24 +27,28 @@ def forward(
     body: Any,
     *,
     key: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    retries: int = RETRIES,
     ca_bundle: str | None = None,
     pause: Callable[[float], None] = time.sleep,
     timeout: float = TIMEOUT,
 ) -> list[int]:
-    """The status of each attempt, 0 for none; the last one is the outcome. `key` goes into `x-functions-key`.
+    """The status of each attempt, 0 for none; the last one is the outcome. `key` goes into `x-functions-key`,
+    `headers` go along.
 
     `ca_bundle` is the file to trust; `pause` waits that many seconds. Raises ValueError for anything but
     http and https.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise ValueError("the address must begin with https:// or http://")
-    headers = {"Content-Type": "application/json; charset=utf-8", "x-ms-workflow-run-id": uuid4().hex}
+    sent = {"Content-Type": "application/json; charset=utf-8", "x-ms-workflow-run-id": uuid4().hex}
+    sent |= headers or {}
     if key:
-        headers["x-functions-key"] = key
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")  # noqa: S310 - checked above
+        sent["x-functions-key"] = key
+    request = urllib.request.Request(url, json.dumps(body).encode(), sent, method="POST")  # noqa: S310 - checked above
     context = ssl.create_default_context(cafile=ca_bundle) if url.lower().startswith("https") else None
     statuses: list[int] = []
-    for attempt in range(RETRIES + 1):
+    for attempt in range(retries + 1):
         if attempt:
             pause(min(45.0, max(5.0, 7.5 * 2 ** (attempt - 1))))
         statuses.append(_status(request, context, timeout))
