@@ -11,7 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_TOKEN = re.compile(r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+)|(?P<name>[A-Za-z_$][\w$]*)|(?P<sign>[()\[\],.]))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+)|(?P<name>[A-Za-z_$][\w$]*)|(?P<sign>[()\[\],.]))"
+)
 
 
 class Deployment:
@@ -74,7 +76,7 @@ class Deployment:
 
     def _copies(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """What `copy` inside an object adds to it."""
-        made = {}
+        made: dict[str, Any] = {}
         for copy in value.get("copy", []):
             made[copy["name"]] = items = []
             for index in range(int(self._value(copy["count"]))):

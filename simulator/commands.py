@@ -14,13 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from simulator.arm_templates import Deployment
 from simulator.cloud_apps_scenarios import VERDICTS
 from simulator.control import ENDLESS
 from simulator.faults import KINDS
 from simulator.logic_app import forward
+from simulator.sample import SUBSCRIPTION_ID
 from simulator.scenarios import STATES
 from simulator.webhook_dialects import DIALECTS
+from simulator.workflow_automation import fire
 
+TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "pocketsoc-defender-automation.json"
 # Whose alerts commands can make, where each has its title, and how it calls an alert in a scenario.
 _TITLES = {"endpoint": "title", "cloud": "alertDisplayName", "graph": "title", "cloud-apps": "title"}
 _VENDORS = tuple(_TITLES)
@@ -117,6 +121,16 @@ def _add_alert_commands(commands: Any) -> None:
     webhook.add_argument("--id", help="an alert that exists; else a new one")
     webhook.add_argument("--fixture")
     webhook.add_argument("--trust", help="CA file for the webhook's address")
+    _add_automation(commands)
+
+
+def _add_automation(commands: Any) -> None:
+    automation = _add(commands, "automation", _automation, "deploy a template and let an alert fire it")
+    automation.add_argument("--template", type=Path, default=TEMPLATE)
+    automation.add_argument("--url", required=True, help="the webhook's address, with or without ?code=")
+    automation.add_argument("--key", default="", help="function key, to be sent in a header")
+    automation.add_argument("--fixture")
+    automation.add_argument("--trust", help="CA file for the webhook's address")
 
 
 def _add_wording(parser: argparse.ArgumentParser) -> None:
@@ -189,3 +203,16 @@ def _advance(remote: Remote, options: argparse.Namespace) -> Any:
 def _webhook(remote: Remote, options: argparse.Namespace) -> Any:
     body = remote.play("cloud", "webhook", dialect=options.dialect, name=options.id, fixture=options.fixture)
     return {"statuses": forward(options.url, body, key=options.key, ca_bundle=options.trust)}
+
+
+def _automation(remote: Remote, options: argparse.Namespace) -> Any:
+    body = remote.play("cloud", "webhook", dialect="pascal", fixture=options.fixture)
+    given = {"pocketsocWebhookUrl": options.url, "pocketsocWebhookKey": options.key}
+    template = json.loads(options.template.read_text(encoding="utf-8"))
+    made = Deployment(template, given, subscription_id=SUBSCRIPTION_ID).run()
+    runs = fire(made, "Alerts", body, ca_bundle=options.trust)
+    return {
+        "deployed": [f"{one['type']} {one['name']}" for one in made],
+        "severity": body.get("Severity"),
+        "runs": [{"logic_app": run.workflow, "statuses": run.statuses} for run in runs],
+    }

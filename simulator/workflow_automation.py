@@ -9,6 +9,7 @@ REST reference of Microsoft.Security, "Schema reference for Workflow Definition 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,20 +40,21 @@ def fire(
     *,
     token: Token | None = None,
     ca_bundle: str | None = None,
-    pause: Callable[[float], None] | None = None,
+    pause: Callable[[float], None] = time.sleep,
 ) -> list[Run]:
     """What happens when Defender for Cloud has an event. `token` gives the Logic App's identity a token for
     an audience."""
     made = {str(one["id"]).lower(): one for one in resources}
     runs = []
     for automation in made.values():
-        if automation["type"] != "Microsoft.Security/automations" or not _wants(automation, event_source, event):
+        if automation["type"] != "Microsoft.Security/automations" or not _wants(
+            automation, event_source, event
+        ):
             continue
         for action in automation["properties"]["actions"]:
             workflow = made[str(action["logicAppResourceId"]).lower()]
             _check_callback(workflow, action["uri"])
-            options: dict[str, Any] = {"token": token, "ca_bundle": ca_bundle}
-            runs.append(run(workflow, event, **options, **({"pause": pause} if pause else {})))
+            runs.append(run(workflow, event, token=token, ca_bundle=ca_bundle, pause=pause))
     return runs
 
 
@@ -84,7 +86,9 @@ def _wants(automation: Mapping[str, Any], event_source: str, event: Mapping[str,
     properties = automation["properties"]
     for source in properties["sources"] if properties["isEnabled"] else []:
         sets = source.get("ruleSets") or [{"rules": []}]
-        if source["eventSource"] == event_source and any(all(_holds(r, event) for r in s["rules"]) for s in sets):
+        if source["eventSource"] == event_source and any(
+            all(_holds(r, event) for r in s["rules"]) for s in sets
+        ):
             return True
     return False
 

@@ -20,7 +20,9 @@ from shared.api import (
     me,
     quarantine,
     status,
+    templates,
     vendors,
+    webhooks,
 )
 from shared.api.edge import Edge
 from shared.api.parts import ApiParts
@@ -35,7 +37,18 @@ from shared.api.problems import (
 )
 from shared.errors import PocketSOCError
 
-_NOUNS = (me, vendors, configurations, detections, installations, quarantine, status, docs)
+_NOUNS = (
+    me,
+    vendors,
+    configurations,
+    detections,
+    installations,
+    quarantine,
+    status,
+    templates,
+    webhooks,
+    docs,
+)
 _ANY_PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "What went wrong (RFC 9457).",
@@ -59,7 +72,7 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.parts = parts
     for noun in _NOUNS:
         app.include_router(noun.router, prefix="/api/v1", responses=_ANY_PROBLEM)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, larger={"/api/v1/webhooks/": parts.settings.webhook_max_bytes})
     app.add_exception_handler(PocketSOCError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)

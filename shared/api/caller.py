@@ -1,7 +1,8 @@
 """Who is calling and whether they may. Admin may do all that Responder may, Responder all that Reader may.
 
 A route names its callers by the type of one parameter: `caller: Reader`, `caller: Responder`, `caller:
-Admin`, or `caller: Anyone` for no sign-in at all. There is no default (a test walks all routes)."""
+Admin`, `caller: Sender`
+for a Logic App, or `caller: Anyone` for no sign-in at all. There is no default (a test walks all routes)."""
 
 from __future__ import annotations
 
@@ -72,11 +73,15 @@ _bearer = HTTPBearer(
 )
 
 
+SENDER = "Alerts.Send"
+"""The app role of a Logic App that forwards alerts; it covers nothing else, and nothing covers it."""
+
+
 @dataclass(frozen=True)
 class Allowed:
     """A dependency: lets through who has the role."""
 
-    role: Role
+    role: Role | str
 
     def __call__(
         self,
@@ -87,7 +92,8 @@ class Allowed:
         if credentials is None:
             raise Unauthenticated("Sign in: this needs an access token (Authorization: Bearer).")
         caller = parts.verifier.verify(credentials.credentials)
-        if not may(caller, self.role):
+        allowed = may(caller, self.role) if isinstance(self.role, Role) else self.role in caller.roles
+        if not allowed:
             raise Forbidden(f"This needs the role {self.role}, which your account does not have here.")
         return caller
 
@@ -104,3 +110,4 @@ Anyone = Annotated[None, Depends(Open())]
 Reader = Annotated[Caller, Depends(Allowed(Role.reader))]
 Responder = Annotated[Caller, Depends(Allowed(Role.responder))]
 Admin = Annotated[Caller, Depends(Allowed(Role.admin))]
+Sender = Annotated[Caller, Depends(Allowed(SENDER))]

@@ -111,7 +111,7 @@ def configuration_out(found: Configured, parts: ApiParts) -> ConfigurationOut:
         enabled=configuration.enabled,
         fields=shown_fields(configuration),
         client_secret_set=configuration.secret_reference is not None,
-        webhook_url=_webhook_url(configuration, parts) if isinstance(vendor, WebhookVendor) else None,
+        webhook_url=webhook_url(configuration, parts) if isinstance(vendor, WebhookVendor) else None,
         created=configuration.created,
         changed=configuration.changed,
         etag=version_tag(configuration.etag),
@@ -129,7 +129,9 @@ def check_out(check: Check) -> CheckOut:
     return CheckOut(ok=check.ok, summary=check.summary, features=features, token=token)
 
 
-def _webhook_url(configuration: Configuration, parts: ApiParts) -> str:
-    # The route is function_app.py's. Its key is not part of the address and not known here.
-    path = f"/api/webhooks/{configuration.vendor.replace('_', '-')}/{configuration.id}"
+def webhook_url(configuration: Configuration, parts: ApiParts, *, identity: bool = False) -> str:
+    """Where the vendor's Logic App sends alerts: to the function with a key, or, with `identity`, to the API
+    with an access token. The key is not part of the address and not known here."""
+    place = "/api/v1/webhooks" if identity else "/api/webhooks"  # api/webhooks.py, function_app.py
+    path = f"{place}/{configuration.vendor.replace('_', '-')}/{configuration.id}"
     return parts.settings.public_url.rstrip("/") + path

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import traceback
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -47,8 +48,10 @@ class Edge:
     """ASGI middleware. It does not raise again what it answered: the Functions bridge would lose the
     answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, larger: Mapping[str, int] = {}) -> None:
+        """`larger`: by the beginning of a path, how many bytes its bodies may have instead of MAX_BODY."""
         self._app = app
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -59,7 +62,7 @@ class Edge:
         request.state.correlation_id = correlation_id(request.headers)
         answer = _Answer(send, request.state.correlation_id)
         try:
-            await self._app(scope, _limited(receive), answer)
+            await self._app(scope, _limited(receive, self._most(scope)), answer)
         except (
             Exception
         ) as error:  # the last resort: whatever it was, the caller gets an answer and the log its place
@@ -80,6 +83,10 @@ class Edge:
                 extra=_extra(request),
             )
 
+    def _most(self, scope: Scope) -> int:
+        path = str(scope["path"])
+        return next((most for prefix, most in self._larger.items() if path.startswith(prefix)), MAX_BODY)
+
 
 class _Answer:
     def __init__(self, send: Send, correlation: str) -> None:
@@ -98,15 +105,15 @@ class _Answer:
         await self._send(message)
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most: int) -> Receive:
     so_far = 0
 
     async def counted() -> Message:
         nonlocal so_far
         message = await receive()
         so_far += len(message.get("body", b""))
-        if so_far > MAX_BODY:
-            raise HTTPException(413, f"Send at most {MAX_BODY // 1024} KiB.")
+        if so_far > most:
+            raise HTTPException(413, f"Send at most {most // 1024} KiB.")
         return message
 
     return counted

@@ -33,6 +33,25 @@ class Replayer(Protocol):
         ...
 
 
+class Receipt(Protocol):
+    """What became of a webhook's call: 202, or the status and words of a refusal."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def retry_after(self) -> int | None: ...
+
+
+class Receives(Protocol):
+    """Takes webhook calls."""
+
+    def receive(self, configuration_id: str, vendor_slug: str, body: bytes) -> Receipt:
+        """Queue the body as it came."""
+        ...
+
+
 @dataclass(frozen=True)
 class ApiParts:
     """The API's collaborators. `clouds` says where each cloud's services live, `connect` builds the way to
@@ -46,6 +65,7 @@ class ApiParts:
     installations: Installations
     quarantine: Quarantine
     quarantiner: Replayer
+    receiver: Receives
     queues: Queues
     secrets: Secrets
     clouds: Mapping[CloudName, Cloud]

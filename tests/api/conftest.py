@@ -21,7 +21,9 @@ from shared.errors import BadRequest, HostNotAllowed, TryLater
 from shared.nouns.configurations import CLOUDS, Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, RawAlert, instant_of
 from shared.nouns.notifications import Installation, Notification, Outcome, Transport
+from shared.pipeline.known_configurations import KnownConfigurations
 from shared.pipeline.quarantine import Quarantiner
+from shared.pipeline.receive import Receiver
 from shared.push.transport import Delivery
 from shared.settings import Settings
 from shared.store.configurations import Configurations
@@ -228,15 +230,22 @@ def parts(issuer: Issuer, clock: Clock) -> ApiParts:
     tables, blobs, secrets = MemoryTables(), MemoryBlobs(), MemorySecrets()
     queues = MemoryQueues(clock=clock)
     quarantine = Quarantine(tables=tables, blobs=blobs, clock=clock)
+    configurations = Configurations(tables=tables)
     vendors: dict[str, Any] = {v.slug: v for v in (MadeUpVendor(), MadeUpCloudVendor())}
     return ApiParts(
         settings=Settings(public_url="https://soc.example.test/"),
         detections=Detections(tables=tables, blobs=blobs, clock=clock),
         feed=Feed(tables=tables, clock=clock),
-        configurations=Configurations(tables=tables),
+        configurations=configurations,
         installations=Installations(tables=tables, secrets=secrets),
         quarantine=quarantine,
         quarantiner=Quarantiner(quarantine, Mailbox(queues, blobs)),
+        receiver=Receiver(
+            configurations=KnownConfigurations(configurations=configurations),
+            mailbox=Mailbox(queues, blobs),
+            clock=clock,
+            max_bytes=1_000_000,
+        ),
         queues=queues,
         clouds=CLOUDS,
         secrets=secrets,

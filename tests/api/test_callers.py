@@ -11,7 +11,7 @@ from fastapi.dependencies.models import Dependant
 from shared.api.app import create_app
 from shared.api.caller import Allowed, Open
 
-OPEN, READER, RESPONDER, ADMIN = "anyone", "Reader", "Responder", "Admin"
+OPEN, READER, RESPONDER, ADMIN, SENDER = "anyone", "Reader", "Responder", "Admin", "Alerts.Send"
 TABLE = {
     "GET /api/v1/health": OPEN,
     "GET /api/v1/docs": OPEN,
@@ -28,6 +28,8 @@ TABLE = {
     "GET /api/v1/detections": READER,
     "GET /api/v1/detections/{id}": READER,
     "POST /api/v1/detections/{id}/split": RESPONDER,
+    "GET /api/v1/templates/{name}": READER,
+    "POST /api/v1/webhooks/defender-for-cloud/{id}": SENDER,
     "GET /api/v1/installations": READER,
     "POST /api/v1/installations": READER,
     "DELETE /api/v1/installations/{id}": READER,
@@ -38,6 +40,7 @@ TABLE = {
     "GET /api/v1/quarantine/{id}": ADMIN,
     "POST /api/v1/quarantine/{id}/replay": ADMIN,
 }
+TEMPLATE = "pocketsoc-logic-app.json"
 
 
 def _routes(routes: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -64,7 +67,7 @@ def test_every_route_names_exactly_one_kind_of_caller(parts: Any) -> None:
 @pytest.mark.parametrize("name", [n for n, caller in TABLE.items() if caller is not OPEN])
 def test_nobody_gets_in_without_a_token(client: Any, name: str) -> None:
     """401, with the way to sign in."""
-    method, path = name.replace("{id}", "some-id").split(" ")
+    method, path = name.replace("{id}", "some-id").replace("{name}", TEMPLATE).split(" ")
 
     answer = client.request(method, path, json={"vendor": "x", "fields": {}})
 
@@ -72,10 +75,10 @@ def test_nobody_gets_in_without_a_token(client: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n, caller in TABLE.items() if caller is ADMIN])
-@pytest.mark.parametrize("role", ["Reader", "Responder"])
+@pytest.mark.parametrize("role", ["Reader", "Responder", SENDER])
 def test_a_lesser_role_is_told_which_one_is_missing(signed_in: Any, name: str, role: str) -> None:
     """403 names the role, and nothing happens."""
-    method, path = name.replace("{id}", "some-id").split(" ")
+    method, path = name.replace("{id}", "some-id").replace("{name}", TEMPLATE).split(" ")
 
     answer = signed_in(role).request(method, path, json={"vendor": "x", "fields": {}})
 
@@ -86,7 +89,7 @@ def test_a_lesser_role_is_told_which_one_is_missing(signed_in: Any, name: str, r
 @pytest.mark.parametrize("roles", [(), ("reader",), ("Other",)])
 def test_a_valid_token_alone_is_no_permission(signed_in: Any, name: str, roles: tuple[str, ...]) -> None:
     """Anybody of the tenant can have a token for the API; only a role says yes."""
-    method, path = name.replace("{id}", "some-id").split(" ")
+    method, path = name.replace("{id}", "some-id").replace("{name}", TEMPLATE).split(" ")
 
     assert signed_in(*roles).request(method, path, json={}).status_code == 403
 

@@ -25,6 +25,8 @@ OPERATIONS = [
     "GET /api/v1/detections",
     "GET /api/v1/detections/{id}",
     "POST /api/v1/detections/{id}/split",
+    "GET /api/v1/templates/{name}",
+    "POST /api/v1/webhooks/defender-for-cloud/{id}",
     "GET /api/v1/installations",
     "POST /api/v1/installations",
     "DELETE /api/v1/installations/{id}",
@@ -74,7 +76,7 @@ def test_no_made_up_request_finds_an_answer_outside_the_description(
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: schemathesis.Case) -> None:
-        if case.path_parameters and len(case.path_parameters["id"]) % 2:
+        if "id" in case.path_parameters and len(case.path_parameters["id"]) % 2:
             case.path_parameters["id"] = ids.get(path.split("/")[3], "absent")
         case.call_and_validate(headers=signed_in, checks=CHECKS)
 

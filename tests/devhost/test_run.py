@@ -17,6 +17,9 @@ from pathlib import Path
 import pytest
 
 from devhost.web_client import WebClient
+from simulator.arm_templates import Deployment
+from simulator.sample import SUBSCRIPTION_ID
+from simulator.workflow_automation import fire
 
 pytestmark = [
     pytest.mark.azurite,
@@ -75,6 +78,23 @@ def _running(state: Path, ports: tuple[int, int] | None = None) -> Iterator[_Run
     finally:
         if run.process.poll() is None:
             run.stop(signal.SIGTERM)
+
+
+def test_the_template_that_customers_download_forwards_an_alert(tmp_path: Path) -> None:
+    """Deployed with what `run` printed and fired by an alert: it is on the phone."""
+    template = json.loads((ROOT / "templates" / "pocketsoc-defender-automation.json").read_text())
+    with _running(tmp_path / "state") as run:
+        run.wait_for(_SEEDED)
+        webhook = run.wait_for(r"\n  (http://\S+\?code=\S+)\n")[1]
+        alert = json.loads((tmp_path / "state" / "webhook-example.json").read_text())
+        alert |= {"AlertDisplayName": "Forwarded by the template", "Severity": "high"}
+        given = {"pocketsocWebhookUrl": webhook}
+
+        made = Deployment(template, given, subscription_id=SUBSCRIPTION_ID).run()
+        [outcome] = fire(made, "Alerts", alert)
+
+        assert outcome.statuses == (202,)
+        run.wait_for(r"push       to browser: Forwarded by the template ")
 
 
 def test_a_webhook_alert_becomes_a_detection_and_a_push_and_all_of_it_stops(tmp_path: Path) -> None:
