@@ -86,7 +86,9 @@ def test_no_text_names_a_setting_that_does_not_exist() -> None:
     )  # fmt: skip
 
     named = {
-        (name, path) for path, text in texts.items() for name in re.findall(r"POCKETSOC_[A-Z_]*[A-Z]\b", text)
+        (name, path)
+        for path, text in texts.items()
+        for name in re.findall(r"(?<!YOUR_)POCKETSOC_[A-Z_]*[A-Z]\b", text)
     }
 
     assert {(name, path) for name, path in named if name not in {*ALIASES.values(), *TESTS}} == set()

@@ -20,7 +20,6 @@ from shared.vendors.vendor import WebhookVendor
 router = APIRouter(tags=["templates"])
 
 _FOLDER = Path(__file__).resolve().parent.parent.parent / "templates"
-_URL = "YOUR_POCKETSOC_WEBHOOK_URL"
 
 
 class Template(StrEnum):
