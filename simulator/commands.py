@@ -114,6 +114,7 @@ def _add_alert_commands(commands: Any) -> None:
     update.add_argument("--status")
     update.add_argument("--verdict", choices=tuple(VERDICTS), help="close it (cloud-apps)")
     _add_wording(update)
+    _add_incident_commands(commands)
     webhook = _add(commands, "webhook", _webhook, "post to a webhook as a Logic App would")
     webhook.add_argument("--dialect", choices=DIALECTS, default="pascal")
     webhook.add_argument("--url", required=True)
@@ -131,6 +132,19 @@ def _add_automation(commands: Any) -> None:
     automation.add_argument("--key", default="", help="function key, to be sent in a header")
     automation.add_argument("--fixture")
     automation.add_argument("--trust", help="CA file for the webhook's address")
+
+
+def _add_incident_commands(commands: Any) -> None:
+    incident = _add(commands, "incident", _incident, "an incident of new alerts, for Graph and Defender XDR")
+    incident.add_argument("--count", type=int, default=1)
+    incident.add_argument("--alerts", type=int, default=3, help="in each")
+    incident.add_argument("--fixture", help="of its alerts")
+    join = _add(commands, "join", _join, "let a new alert join an incident")
+    join.add_argument("id", help="the incident's number")
+    join.add_argument("--count", type=int, default=1)
+    merge = _add(commands, "merge", _merge, "merge an incident into another")
+    merge.add_argument("id")
+    merge.add_argument("into")
 
 
 def _add_wording(parser: argparse.ArgumentParser) -> None:
@@ -185,6 +199,19 @@ def _update(remote: Remote, options: argparse.Namespace) -> Any:
     verdict = {"verdict": options.verdict} if options.verdict else {}
     named = {_IDS.get(options.vendor, "alert_id"): options.id}
     return remote.play(options.vendor, "update", **named, **verdict, fields=_fields(options))
+
+
+def _incident(remote: Remote, options: argparse.Namespace) -> Any:
+    asked = {"count": options.count, "alerts": options.alerts, "fixture": options.fixture}
+    return {"ids": remote.play("xdr", "incidents", **asked)}
+
+
+def _join(remote: Remote, options: argparse.Namespace) -> Any:
+    return {"ids": remote.play("xdr", "join", incident_id=options.id, count=options.count)}
+
+
+def _merge(remote: Remote, options: argparse.Namespace) -> Any:
+    return remote.play("xdr", "merge", incident_id=options.id, into=options.into)
 
 
 def _fault(remote: Remote, options: argparse.Namespace) -> Any:

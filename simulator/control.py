@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from simulator import cloud_apps_scenarios, graph_scenarios, scenarios
+from simulator import cloud_apps_scenarios, graph_scenarios, scenarios, xdr_scenarios
 from simulator.faults import Fault
 from simulator.world import World
 
@@ -36,6 +36,12 @@ _SCENARIOS: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("graph", "late"): graph_scenarios.late_graph_alerts,
     ("graph", "tie"): graph_scenarios.tie_graph_alerts,
     ("graph", "update"): graph_scenarios.update_graph_alert,
+    ("xdr", "incidents"): xdr_scenarios.add_incidents,
+    ("xdr", "late"): xdr_scenarios.late_incidents,
+    ("xdr", "tie"): xdr_scenarios.tie_incidents,
+    ("xdr", "join"): xdr_scenarios.add_alerts_to_incident,
+    ("xdr", "update"): xdr_scenarios.update_incident,
+    ("xdr", "merge"): xdr_scenarios.merge_incidents,
     ("graph", "mirror"): graph_scenarios.graph_view_of_endpoint,
     ("cloud-apps", "alerts"): cloud_apps_scenarios.add_alerts,
     ("cloud-apps", "late"): cloud_apps_scenarios.late_alerts,
@@ -49,6 +55,7 @@ _LISTS: Mapping[str, Callable[[World], list[str]]] = {
     "cloud": scenarios.cloud_names,
     "graph": graph_scenarios.graph_ids,
     "cloud-apps": cloud_apps_scenarios.alert_ids,
+    "xdr": xdr_scenarios.incident_ids,
 }
 
 

@@ -86,6 +86,7 @@ class GraphSwitches:
     retry_after: bool = True  # whether a 429 names a time
     skiptoken_refused: bool = False  # 400 on every nextLink of secureScoreControlProfiles, as in June 2024
     endless_nextlink: bool = False  # fault: the first page again and again, always with a nextLink
+    paired_determinations: bool = False  # refuse a determination that is not its classification's
     expand_alerts_fails: bool = False  # fault: $expand=alerts on incidents is 500, as for large tenants
     intune_licence: bool = True  # without one, Intune refuses every call
 

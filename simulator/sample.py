@@ -58,6 +58,7 @@ XDR_AUDIENCE = "https://api.security.microsoft.com"
 CLOUD_APPS_AUDIENCE = "05a65629-4c1b-48c1-a78b-804c4abdd4af"
 CLOUD_APPS_ROLES = frozenset({"Investigation.read", "Investigation.manage"})
 ENDPOINT_ROLES = frozenset({"Alert.Read.All", "Alert.ReadWrite.All", "Machine.Read.All", "Machine.Isolate"})
+XDR_ROLES = frozenset({"Incident.Read.All", "Incident.ReadWrite.All", "AdvancedHunting.Read.All"})
 GRAPH_ROLES = frozenset(
     {
         *("SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All", "SecurityIncident.Read.All"),
@@ -142,6 +143,7 @@ def _grants() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
         ENDPOINT_AUDIENCE: set(ENDPOINT_ROLES),
         GRAPH_AUDIENCE: set(GRAPH_ROLES),
         CLOUD_APPS_AUDIENCE: set(CLOUD_APPS_ROLES),
+        XDR_AUDIENCE: set(XDR_ROLES),
     }
     return roles, {SUBSCRIPTION_ID: {"Security Reader", "Security Admin"}}
 

@@ -24,6 +24,8 @@ from simulator.graph_alerts import forget_alerts
 from simulator.shelf import Record, Shelf
 from simulator.webhook_dialects import dialect_of
 from simulator.world import World
+from simulator.xdr_access import xdr
+from simulator.xdr_incidents import incidents
 
 NOW = timedelta()
 
@@ -33,6 +35,7 @@ STATES: Mapping[str, Callable[[World], Any]] = {
     "cloud": cloud,
     "graph": graph,
     "cloud-apps": cloud_apps,
+    "xdr": xdr,
 }
 
 
@@ -214,6 +217,7 @@ def reset(world: World) -> None:
         for state in STATES.values():
             state(world).reset()
         forget_alerts(world)
+        incidents(world).reset()
         world.faults.clear()
         world.requests.clear()
 
