@@ -31,6 +31,10 @@ class _Pages:
         """Never called."""
         raise NotImplementedError
 
+    def put(self, path_or_url: str, body: Any, params: Any = None) -> dict[str, Any]:
+        """Never called."""
+        raise NotImplementedError
+
     def token_claims(self) -> dict[str, Any]:
         """None."""
         return {}

@@ -33,10 +33,11 @@ def features(
     permissions: Mapping[Feature, Permission], names: Collection[str], proven: Mapping[Feature, bool | None]
 ) -> tuple[FeatureCheck, ...]:
     """Each feature: as `proven` by a call where that is known, else by whether a granted name is enough for
-    it. What is granted already is never called missing while a call proves nothing (an outage)."""
-    found = []
+    it, in any casing (documents and tokens differ). What is granted already is never called missing while a
+    call proves nothing (an outage)."""
+    found, held = [], {one.casefold() for one in names}
     for name, permission in permissions.items():
-        granted_already = any(one in names for one in (*permission.any_of, *permission.delegated))
+        granted_already = any(one.casefold() in held for one in (*permission.any_of, *permission.delegated))
         works = proven.get(name, granted_already)
         unproven = works is None and granted_already
         found.append(FeatureCheck(name, works=None) if unproven else feature(name, permission, works))

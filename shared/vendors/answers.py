@@ -33,6 +33,7 @@ _ROLES = (
     re.compile(r"Missing application roles\. API required roles: "),
     re.compile(r"does not have any of the required application permissions \("),
 )
+_ARM_PROVIDER = re.compile(r"namespace '(Microsoft\.\w+)'")
 _ARM_ACTION = re.compile(r"perform action '([\w./-]+)'")
 
 
@@ -125,17 +126,24 @@ def _missing(said: _Refusal) -> str:
         )
     if said.code == "AuthorizationFailed":
         action = _ARM_ACTION.search(said.message)
-        reading = action is None or action[1].endswith("/read")
-        role = "Security Reader" if reading else "Security Admin"
+        reader, writer, scope = _arm_roles(action[1] if action else "")
+        role = reader if action is None or action[1].endswith("/read") else writer
         lacking = f" for {action[1]}" if action else ""
         return (
             f"{said.who} refuses: the app has no role{lacking}. Give the app the role {role} on the "
-            "subscription (Access control (IAM)); assignments take minutes to act."
+            f"{scope} (Access control (IAM)); assignments take minutes to act."
         )
     return (
         f"{said.who} refuses: the app may not do this. Grant it the permissions that the configuration's "
         f"check names, with admin consent; a new grant takes some minutes to act.{said.said}"
     )
+
+
+def _arm_roles(action: str) -> tuple[str, str, str]:
+    """Which roles read and write what the action belongs to, and on what they are assigned."""
+    if action.lower().startswith("microsoft.securityinsights/"):
+        return "Microsoft Sentinel Reader", "Microsoft Sentinel Responder", "workspace"
+    return "Security Reader", "Security Admin", "subscription"
 
 
 def _not_found(said: _Refusal) -> OperatorMustAct:
@@ -150,9 +158,11 @@ def _not_found(said: _Refusal) -> OperatorMustAct:
 
 def _conflict(said: _Refusal) -> OperatorMustAct:
     if said.code == "MissingSubscriptionRegistration":
+        named = _ARM_PROVIDER.search(said.message)
+        provider = named[1] if named else "Microsoft.Security"
         return OperatorMustAct(
-            "The subscription is not registered for Microsoft.Security. Register it: Azure portal > "
-            f"Subscriptions > (subscription) > Resource providers > Microsoft.Security.{said.trace}"
+            f"The subscription is not registered for {provider}. Register it: Azure portal > "
+            f"Subscriptions > (subscription) > Resource providers > {provider}.{said.trace}"
         )
     return _refused(said)
 
@@ -174,7 +184,7 @@ def _refusal(answer: Answer, who: str) -> _Refusal:
     body = _json(answer.content)
     inner = body.get("error") if isinstance(body, dict) else None
     said: dict[str, Any] = inner if isinstance(inner, dict) else {}
-    code, message = str(said.get("code") or ""), str(said.get("message") or "")
+    code, message = str(said.get("code") or ""), str(said.get("message") or _detail(body))
     return _Refusal(
         who=who,
         status=answer.status,
@@ -183,6 +193,12 @@ def _refusal(answer: Answer, who: str) -> _Refusal:
         trace=_trace(answer, said),
         retry_after=_wait(answer, message),
     )
+
+
+def _detail(body: Any) -> str:
+    """Defender for Cloud Apps has a form of its own: `{"detail": text}`."""
+    detail = body.get("detail") if isinstance(body, dict) else None
+    return detail if isinstance(detail, str) else ""
 
 
 def _wait(answer: Answer, message: str) -> float | None:

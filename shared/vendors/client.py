@@ -88,6 +88,10 @@ class ApiClient:
         """PATCH JSON; an empty answer is `{}`. See Api."""
         return self._call("PATCH", path_or_url, body=body)
 
+    def put(self, path_or_url: str, body: Any, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """PUT JSON; an empty answer is `{}`. See Api."""
+        return self._call("PUT", path_or_url, params=params, body=body)
+
     def token_claims(self) -> dict[str, Any]:
         """The claims of the current token, read without trust; empty if they cannot be read. See Api."""
         parts = self._tokens.token(self._audience).split(".")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -26,6 +25,7 @@ from shared.vendors import (
     keyset_walk,
 )
 from shared.vendors.abilities import HuntingResult
+from shared.vendors.base_url import origin_of
 from shared.vendors.keyset_pages import Listing
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 
@@ -93,8 +93,8 @@ class DefenderEndpoint:
             raise HostNotAllowed(f"Defender for Endpoint is not offered in the cloud '{cloud.name}'.")
         if not configuration.base_url:
             return cloud.endpoint_api.rstrip("/")
-        origin, path = _origin(configuration.base_url)
-        allowed = {_origin(cloud.endpoint_api)[0], *(f"https://{host}" for host in cloud.endpoint_hosts)}
+        origin, path = origin_of(configuration.base_url)
+        allowed = {origin_of(cloud.endpoint_api)[0], *(f"https://{host}" for host in cloud.endpoint_hosts)}
         if origin not in allowed or path not in ("", "/api", "/api/v1.0"):
             raise HostNotAllowed(
                 f"The base URL is not an address of Defender for Endpoint in the cloud '{cloud.name}'. Leave "
@@ -146,17 +146,3 @@ class DefenderEndpoint:
         proven = {Feature.read_alerts: works}
         features = access.features(self.permissions, access.granted(claims), proven)
         return Check(ok=works is True, summary=summary, features=features, token=access.shown(claims))
-
-
-def _origin(address: str) -> tuple[str, str]:
-    """Scheme and host (with an unusual port) of an https address, and its path without a slash at the end."""
-    try:
-        parts = urlsplit(address.strip())
-        port, host = parts.port, parts.hostname
-    except ValueError as error:
-        raise HostNotAllowed("The base URL is not an address. Correct it, or leave it empty.") from error
-    if parts.scheme != "https" or not host or parts.username or parts.query or parts.fragment:
-        raise HostNotAllowed("The base URL must be a plain https address. Correct it, or leave it empty.")
-    shown_host = f"[{host}]" if ":" in host else host
-    origin = f"https://{shown_host}" + (f":{port}" if port not in (None, 443) else "")
-    return origin, parts.path.rstrip("/")

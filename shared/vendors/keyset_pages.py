@@ -17,15 +17,18 @@ from typing import Any
 from shared.errors import Unreadable
 from shared.nouns.detections import Instant
 from shared.vendors.loose_json import fields, text, when
+from shared.vendors.vendor import Api
 
 
 @dataclass(frozen=True)
 class Listing:
-    """How a list is asked: GET `path` with OData's `$filter`, `$orderby` and `$top`.
+    """How a list is asked: GET `path` with OData's `$filter`, `$orderby` and `$top`. A vendor that asks in
+    another way overrides `ask` and `read`.
 
     `time` is the property of a row that says when it changed, `created` when it was made, `id` its name, as
-    the vendor spells them. `params` go with every question (but not with a `nextLink`). `largest_skip`: the
-    service refuses a greater `$skip`. `orders`: it takes `$orderby`. `title` and `rows` are words for errors.
+    the vendor spells them; `/` leads into an object. `params` go with every question (but not with a link).
+    `largest_skip`: the service refuses a greater `$skip`. `orders`: it takes `$orderby`. `title` and `rows`
+    are words for errors.
     """
 
     title: str
@@ -49,30 +52,46 @@ class Listing:
         top = {"$top": str(self.page_size)}
         return {"$filter": f"{self.time} ge {since}", **order, **self.params, **top}
 
+    def ask(self, api: Api, since: str, *, skip: int, link: str | None) -> ListPage:
+        """The page behind a link, or that of the question, so many rows on."""
+        if link:
+            return ListPage.of(api.get(link), self)
+        counted = {"$skip": str(skip)} if skip else {}
+        return ListPage.of(api.get(self.path, {**self.question(since), **counted}), self)
+
+    def read(self, row: Any) -> tuple[str | None, str | None]:
+        """A row's time, as the vendor wrote it, and its id."""
+        return text(_within(row, self.time)), text(_within(row, self.id))
+
 
 @dataclass(frozen=True)
 class ListPage:
-    """`rows` as they came; `link` is the `@odata.nextLink`."""
+    """`rows` as they came; `link` is the `nextLink`; `says_more` is what the vendor says outright about a
+    further page, if it does."""
 
     listing: Listing
     rows: tuple[Any, ...]
     link: str | None
+    says_more: bool | None = None
 
     @classmethod
-    def of(cls, answer: dict[str, Any], listing: Listing) -> ListPage:
+    def of(cls, answer: dict[str, Any], listing: Listing, *, rows_name: str = "value") -> ListPage:
         """Read an answer. Raises Unreadable when it holds no list: taking that for empty hides alerts."""
         found = fields(answer)
-        rows = found.get("value")
+        rows, says_more = found.get(rows_name), found.get("hasnext")
         if not isinstance(rows, list):
             raise Unreadable(
                 f"{listing.title} answered without a list of {listing.rows}. Check the base URL; if it is "
                 "right, the service is at fault and the next poll tries again."
             )
-        return cls(listing, tuple(rows), text(found.get("@odata.nextlink")))
+        link = text(found.get("@odata.nextlink")) or text(found.get("nextlink"))
+        return cls(listing, tuple(rows), link, says_more if isinstance(says_more, bool) else None)
 
     @property
     def more(self) -> bool:
-        """Whether the service promises a further page: by a link, or by filling this one."""
+        """Whether the service promises a further page: outright, by a link, or by filling this one."""
+        if self.says_more is not None:
+            return self.says_more
         return self.link is not None or len(self.rows) >= self.listing.page_size
 
     @cached_property
@@ -117,11 +136,17 @@ class ListPage:
     @cached_property
     def _read(self) -> list[tuple[Instant | None, str | None, str | None]]:
         """For each row: its time as Instant and as written, and the hash of its id."""
-        found, time, id_name = [], self.listing.time.lower(), self.listing.id.lower()
-        for row in map(fields, self.rows):
-            written, native_id = text(row.get(time)), text(row.get(id_name))
+        found = []
+        for row in self.rows:
+            written, native_id = self.listing.read(row)
             found.append((when(written), written, _short(native_id) if native_id else None))
         return found
+
+
+def _within(row: Any, path: str) -> Any:
+    for name in path.lower().split("/"):
+        row = fields(row).get(name)
+    return row
 
 
 def _short(value: str) -> str:

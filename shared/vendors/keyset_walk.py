@@ -106,11 +106,8 @@ class _Stretch:
 
     def ask(self, api: Api, at: str) -> ListPage:
         """The next page."""
-        if self.link:
-            return ListPage.of(api.get(self.link), self.listing)
-        params = self.listing.question(at if _PLAIN_TIME.match(at) else when(at) or at)
-        skip = {"$skip": str(self.skip)} if self.skip else {}
-        return ListPage.of(api.get(self.listing.path, {**params, **skip}), self.listing)
+        since = at if _PLAIN_TIME.match(at) else when(at) or at
+        return self.listing.ask(api, since, skip=self.skip, link=self.link)
 
     def admit(self, page: ListPage, at: str) -> None:
         """Look at a page before its rows are taken. Raises TryLater when it came before and promises more."""

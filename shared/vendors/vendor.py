@@ -48,6 +48,10 @@ class Api(Protocol):
         """PATCH JSON; an empty answer is `{}`."""
         ...
 
+    def put(self, path_or_url: str, body: Any, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """PUT JSON; an empty answer is `{}`."""
+        ...
+
     def token_claims(self) -> dict[str, Any]:
         """The claims of the current token, read without trust; only to be shown (roles, tenant, app id,
         expiry)."""

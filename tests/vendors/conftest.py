@@ -34,10 +34,13 @@ class _Silent:
     def post(
         self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        raise AssertionError("reading never posts")
+        raise AssertionError(f"unexpected POST {path_or_url}")
 
     def patch(self, path_or_url: str, body: Any) -> dict[str, Any]:
         raise AssertionError("reading never patches")
+
+    def put(self, path_or_url: str, body: Any, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        raise AssertionError("reading never puts")
 
     def token_claims(self) -> dict[str, Any]:
         if isinstance(self.claims, PocketSOCError):
@@ -46,12 +49,13 @@ class _Silent:
 
 
 class ScriptedApi(_Silent):
-    """Gives the prepared answers one after the other; an error among them is raised, the last one is
-    repeated."""
+    """Gives the prepared answers one after the other, to whatever method; an error among them is raised, the
+    last one is repeated."""
 
     def __init__(self, *answers: dict[str, Any] | PocketSOCError) -> None:
         super().__init__()
         self._answers = list(answers)
+        self.bodies: list[Any] = []
 
     def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         self.calls.append((path_or_url, dict(params or {})))
@@ -60,6 +64,15 @@ class ScriptedApi(_Silent):
         if isinstance(answer, PocketSOCError):
             raise answer
         return answer
+
+    def post(
+        self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        self.bodies.append(body)
+        return self.get(path_or_url, params)
+
+    def put(self, path_or_url: str, body: Any, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        return self.post(path_or_url, body, params)
 
 
 @dataclass

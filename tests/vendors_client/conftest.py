@@ -106,7 +106,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(reply.content)
             self.close_connection = self.close_connection or reply.cut
 
-        do_GET = do_POST = do_PATCH = answer  # noqa: N815 - the names that http.server looks for
+        do_GET = do_POST = do_PATCH = do_PUT = answer  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -76,20 +76,20 @@ def test_missing_roles_are_quoted_with_where_to_grant_them(client, server, refus
 
 
 @pytest.mark.parametrize(
-    ("action", "role"),
+    ("action", "role", "scope"),
     [
-        ("Microsoft.Security/alerts/read", "Security Reader"),
-        ("Microsoft.Security/locations/alerts/dismiss/action", "Security Admin"),
+        ("Microsoft.Security/alerts/read", "Security Reader", "subscription"),
+        ("Microsoft.Security/locations/alerts/dismiss/action", "Security Admin", "subscription"),
+        ("Microsoft.SecurityInsights/Incidents/read", "Microsoft Sentinel Reader", "workspace"),
+        ("Microsoft.SecurityInsights/incidents/write", "Microsoft Sentinel Responder", "workspace"),
     ],
 )
-def test_an_arm_refusal_names_the_role_that_helps(client, server, refusal, action, role):
-    """Reading needs Security Reader, changing needs Security Admin, and assignments take minutes."""
+def test_an_arm_refusal_names_the_role_that_helps(client, server, refusal, action, role, scope):
+    """One for reading and one for changing, where it is assigned, and that assignments take minutes."""
     text = f"The client 'c' does not have authorization to perform action '{action}' over scope 's'."
     server.script(refusal(403, "AuthorizationFailed", text))
 
-    with pytest.raises(
-        PermissionMissing, match=f"the role {role} on the subscription.*take minutes"
-    ) as caught:
+    with pytest.raises(PermissionMissing, match=f"the role {role} on the {scope}.*take minutes") as caught:
         client.get("/subscriptions/1")
 
     assert action in str(caught.value)
@@ -127,6 +127,23 @@ def test_an_unregistered_subscription_says_how_to_register(client, server, refus
 
     with pytest.raises(OperatorMustAct, match=r"Resource providers > Microsoft\.Security"):
         client.get("/subscriptions/1")
+
+
+def test_an_unregistered_provider_is_named(client, server, refusal):
+    """Another one than Defender for Cloud's, when the message says so."""
+    text = "The subscription is not registered to use namespace 'Microsoft.SecurityInsights'."
+    server.script(refusal(409, "MissingSubscriptionRegistration", text))
+
+    with pytest.raises(OperatorMustAct, match=r"Resource providers > Microsoft\.SecurityInsights"):
+        client.get("/subscriptions/1")
+
+
+def test_a_detail_in_the_place_of_an_error_is_shown(client, server, reply):
+    """Defender for Cloud Apps writes its refusals so."""
+    server.script(reply(403, {"detail": "You do not have permission."}))
+
+    with pytest.raises(PermissionMissing, match="It says: You do not have permission"):
+        client.get("/api/v1/alerts/")
 
 
 def test_a_400_shows_the_vendors_message_without_markup_and_cut(client, server, refusal):

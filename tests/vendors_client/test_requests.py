@@ -91,11 +91,13 @@ def test_a_post_without_body_says_so(client, server):
 
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_an_empty_answer_to_a_change_is_an_empty_object(client, server, reply, status):
-    """POST and PATCH may be answered with nothing."""
-    server.script(reply(status=status, body=b""), reply(status=status, body=b""))
+    """POST, PATCH and PUT may be answered with nothing."""
+    server.script(*(reply(status=status, body=b"") for _ in range(3)))
 
     assert client.post("/a") == {}
     assert client.patch("/a", {"status": "Resolved"}) == {}
+    assert client.put("/a", {"status": "Closed"}, {"api-version": "1"}) == {}
+    assert (server.seen[2].method, server.seen[2].target) == ("PUT", "/a?api-version=1")
 
 
 def test_each_thread_has_its_own_kept_connection(client, server):
