@@ -25,8 +25,8 @@ from shared.vendors import (
     keyset_walk,
 )
 from shared.vendors.abilities import HuntingResult
-from shared.vendors.base_url import origin_of
 from shared.vendors.keyset_pages import Listing
+from shared.vendors.origins import origin_of
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 
 _WHERE = (
