@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shared.pipeline.pulse import Pulse
     from shared.pipeline.quarantine import Quarantiner
     from shared.pipeline.receive import Receiver
+    from shared.pipeline.remap import Remapper
     from shared.pipeline.tick import Ticker
     from shared.push.transport import PushTransport
     from shared.store.configurations import Configurations
@@ -336,6 +337,18 @@ class Parts:
         from shared.pipeline.quarantine import Quarantiner
 
         return Quarantiner(self.quarantine, self.mailbox, self.incident_reader)
+
+    @part
+    def remapper(self) -> Remapper:
+        from shared.pipeline.remap import Remapper
+
+        return Remapper(
+            detections=self.detections,
+            feed=self.feed,
+            configurations=self.known_configurations,
+            vendors=self.vendors,
+            clock=self.clock,
+        )
 
     @part
     def verifier(self) -> AccessTokens:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
 from fastapi import Depends, Request
 
 from shared.nouns.configurations import Cloud, CloudName, Configuration
+from shared.nouns.detections import Instant
 from shared.nouns.notifications import Transport
 from shared.push.transport import PushTransport
 from shared.settings import Settings
@@ -52,6 +53,26 @@ class Receives(Protocol):
         ...
 
 
+class Differences(Protocol):
+    """What a remapping found (pipeline/remap.py)."""
+
+    sightings: int
+    without_raw: int
+    unreadable: int
+    cursor: str | None
+
+    @property
+    def differences(self) -> Sequence[Any]: ...
+
+
+class Remaps(Protocol):
+    """Reads stored raw alerts once more."""
+
+    def remap(self, since: Instant, *, apply: bool, cursor: str | None = None) -> Differences:
+        """A page of what comes out differently."""
+        ...
+
+
 @dataclass(frozen=True)
 class ApiParts:
     """The API's collaborators. `clouds` says where each cloud's services live, `connect` builds the way to
@@ -66,6 +87,7 @@ class ApiParts:
     quarantine: Quarantine
     quarantiner: Replayer
     receiver: Receives
+    remapper: Remaps
     queues: Queues
     secrets: Secrets
     clouds: Mapping[CloudName, Cloud]

@@ -7,6 +7,7 @@ a sighting can be taken out again.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,13 +19,14 @@ class _Value(BaseModel):
 
 
 class Sighting(_Value):
-    """One source's view of a detection, whole. `observed` orders the views: the vendor's `updated`, else
-    when we received it."""
+    """One source's view of a detection, whole, with the raw alert that it was read from. `observed` orders
+    the views: the vendor's `updated`, else when we received it."""
 
     configuration_id: str
     vendor: str
     channel: Channel
     detection: Detection
+    raw: Any = None
     first_seen: Instant
     observed: Instant
     received: Instant
@@ -97,13 +99,14 @@ class Card(_Value):
         """When the first view was received."""
         return min(s.first_seen for s in self.sightings)
 
-    def with_sighting(self, seen: Sighting, now: Instant) -> Card:
+    def with_sighting(self, seen: Sighting, now: Instant, *, anew: bool = False) -> Card:
         """This card after one more view of it; returns self when that view is older than or equal to what
-        is known of its source."""
+        is known of its source. `anew`: it is the known view, read once more from its raw alert."""
         known = {s.key: s for s in self.sightings}
         before = known.get(seen.key)
         if before is not None:
-            if before.fingerprint == seen.fingerprint or before.age > seen.age:
+            again = anew and before.received == seen.received
+            if before.fingerprint == seen.fingerprint or (before.age > seen.age and not again):
                 return self
             seen = seen.model_copy(update={"first_seen": min(before.first_seen, seen.first_seen)})
         known[seen.key] = seen

@@ -86,7 +86,7 @@ class Ingester:
                 # A webhook's body may hold JSON as text, which only now came to light.
                 body = storable(body) if webhook else body
                 detection = read_alert(vendor, body, message.channel, configuration.cloud)
-                entries.append((detection, raw))
+                entries.append((detection, raw.model_copy(update={"body": body}) if webhook else raw))
             except Unreadable as error:
                 self.quarantine.put(Kind.alert, as_bytes(body), reason=str(error), source=configuration.id)
         return entries

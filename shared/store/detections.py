@@ -10,49 +10,24 @@ inserted or merged under its ETag and says which batch owns announcing it; a bat
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.errors import BadRequest, Conflict, NotFound, RowChanged, RowExists, TryLater, Unreadable
-from shared.nouns.cards import Announced, Card, Sighting
-from shared.nouns.configurations import Configuration
-from shared.nouns.detections import Channel, Detection, Instant, RawAlert, instant_of, moment_of, unique
+from shared.nouns.cards import Card, Sighting
+from shared.nouns.detections import instant_of, moment_of, unique
 from shared.nouns.identity import aliases, canonical
-from shared.nouns.notifications import Reason, next_announcement
+from shared.nouns.notifications import next_announcement
 from shared.store.card_table import CardTable
 from shared.store.identities import Identities, Identity
 from shared.store.keys import card_id
 from shared.store.stores import Blobs, Tables
+from shared.store.views import Entry, Names, Source, View, apart, chunks, rounds
+
+__all__ = ["Detections", "Recorded", "Source"]
 
 _ATTEMPTS = 20
-_ROWS_A_CLAIM = 100
-_MOST_NAMES = 50
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a batch of alerts comes from: one configuration through one channel, under the batch's name.
-    `resume`: this batch was delivered before and may have been interrupted anywhere. `read_in` is the scope
-    in which the alerts were read, when the configuration may since have been given another tenant. `late`:
-    the ledger found that the alerts were missing."""
-
-    configuration: Configuration
-    channel: Channel
-    batch: str
-    resume: bool = False
-    read_in: str | None = None
-    late: bool = False
-
-    @property
-    def scope(self) -> str:
-        """Within which the alerts' names are unique."""
-        return self.read_in or self.configuration.scope
-
-    @property
-    def key(self) -> str:
-        """The name under which an identity remembers what this source said."""
-        return f"{self.configuration.id}:{self.channel}"
 
 
 @dataclass(frozen=True)
@@ -72,62 +47,6 @@ class Recorded:
             self.new + other.new,
             self.changed + other.changed,
             self.unchanged + other.unchanged,
-        )
-
-
-Entry = tuple[Detection, RawAlert]
-Names = Mapping[str, Identity]
-
-
-@dataclass(frozen=True)
-class _View:
-    """One alert as it came, with its names (its own first)."""
-
-    detection: Detection
-    raw: RawAlert
-    names: tuple[str, ...]
-    fingerprint: str
-
-    @classmethod
-    def of(cls, entry: Entry) -> _View:
-        return cls(*entry, aliases(entry[0])[:_MOST_NAMES], entry[0].fingerprint)
-
-    @property
-    def own(self) -> str:
-        return self.names[0]
-
-    def card_id(self, source: Source) -> str:
-        return card_id(source.scope, self.own, self.detection, self.raw.received)
-
-    def identities(self, source: Source, card: str, *, absent_in: Names = {}) -> list[Identity]:  # noqa: B006
-        """Rows for those of its names that are not known. Its own says what this source has said."""
-        seen = {source.key: self.fingerprint}
-        return [
-            Identity(name, card, source.batch, seen if name == self.own else {})
-            for name in self.names
-            if name not in absent_in
-        ]
-
-    def sighting(self, source: Source) -> Sighting:
-        return Sighting(
-            configuration_id=source.configuration.id,
-            vendor=source.configuration.vendor,
-            channel=source.channel,
-            detection=self.detection,
-            first_seen=self.raw.received,
-            observed=self.detection.updated or self.raw.received,
-            received=self.raw.received,
-            fingerprint=self.fingerprint,
-        )
-
-    def new_card(self, source: Source, key: str, now: Instant) -> Card:
-        severity = self.detection.severity
-        return Card(
-            id=key,
-            scope=source.scope,
-            sightings=(self.sighting(source),),
-            announced=Announced(number=1, reason=Reason.first_sight, severity=severity, by=source.batch),
-            changed=now,
         )
 
 
@@ -165,7 +84,7 @@ class Detections:
         they come. Raises TryLater when storage is away or other writers keep winning; what was stored by
         then is found again when the batch is delivered again."""
         recorded = Recorded()
-        for different in _rounds(map(_View.of, entries)):
+        for different in rounds(map(View.of, entries)):
             recorded = recorded.plus(self._record(source, different))
         newest = {card.id: card for card in recorded.owned}
         return replace(recorded, owned=tuple(newest.values()))
@@ -203,7 +122,7 @@ class Detections:
             return self.get(key) or made
         return made
 
-    def _record(self, source: Source, views: list[_View]) -> Recorded:
+    def _record(self, source: Source, views: list[View]) -> Recorded:
         """The same for views of different alerts."""
         found, claimed = self._claim(source, views)
         recorded = self._insert_cards(source, claimed)
@@ -211,25 +130,23 @@ class Detections:
             recorded = recorded.plus(self._look_again(source, names, view))
         return recorded
 
-    def _claim(self, source: Source, views: list[_View]) -> tuple[list[tuple[_View, Names]], list[_View]]:
+    def _claim(self, source: Source, views: list[View]) -> tuple[list[tuple[View, Names]], list[View]]:
         """Claim the alerts that are known under none of their names: those that are known under some, with
         these, and those claimed by this batch just now."""
         # A hint that is wrong only costs the read it was to save.
         asked = [n for v in views if source.resume or not v.raw.known_new for n in v.names]
         known = self._identities.known(source.scope, asked) if asked else {}
-        found, left = _apart(views, known)
-        claimed: list[_View] = []
-        for chunk in _chunks(left):
+        found, left = apart(views, known)
+        claimed: list[View] = []
+        for chunk in chunks(left):
             more, mine = self._claim_absent(source, chunk)
             found += more
             claimed += mine
         return found, claimed
 
-    def _claim_absent(
-        self, source: Source, chunk: list[_View]
-    ) -> tuple[list[tuple[_View, Names]], list[_View]]:
+    def _claim_absent(self, source: Source, chunk: list[View]) -> tuple[list[tuple[View, Names]], list[View]]:
         """The same for a few that were absent a moment ago."""
-        found: list[tuple[_View, Names]] = []
+        found: list[tuple[View, Names]] = []
         for _ in range(_ATTEMPTS):
             if not chunk:
                 return found, []
@@ -238,13 +155,13 @@ class Detections:
                 self._identities.insert(source.scope, rows)
             except RowExists:
                 known = self._identities.known(source.scope, [n for v in chunk for n in v.names])
-                more, chunk = _apart(chunk, known)
+                more, chunk = apart(chunk, known)
                 found += more
             else:
                 return found, chunk
         raise TryLater("Other writers kept claiming the same alerts; it is tried again.")
 
-    def _insert_cards(self, source: Source, claimed: list[_View]) -> Recorded:
+    def _insert_cards(self, source: Source, claimed: list[View]) -> Recorded:
         """Write the cards of alerts that this batch has claimed, a hundred a call; where somebody was
         faster, one by one."""
         now = instant_of(self._clock())
@@ -266,7 +183,7 @@ class Detections:
         self._cards.note_changes(late)
         return recorded
 
-    def _look_again(self, source: Source, names: Names, view: _View) -> Recorded:
+    def _look_again(self, source: Source, names: Names, view: View) -> Recorded:
         """An alert that is known: nothing to do if this source has said exactly this, unless this batch was
         interrupted."""
         own = names.get(view.own)
@@ -275,7 +192,7 @@ class Detections:
             return Recorded(unchanged=1)
         return self._settle(source, names, view)
 
-    def _settle(self, source: Source, names: Names, view: _View) -> Recorded:
+    def _settle(self, source: Source, names: Names, view: View) -> Recorded:
         """Bring the card to include this view, whatever state it was left in."""
         for attempt in range(_ATTEMPTS):
             try:
@@ -294,7 +211,7 @@ class Detections:
             return Recorded(owned).plus(recorded)
         raise TryLater("Other writers kept changing the same detection; it is tried again.")
 
-    def _home(self, source: Source, names: Names, view: _View) -> str:
+    def _home(self, source: Source, names: Names, view: View) -> str:
         """The id of the card that the view belongs to; from now on under all of its names. Raises
         Conflict."""
         own = names.get(view.own)
@@ -327,7 +244,7 @@ class Detections:
         self._cards.note_changes(homes)
         return into
 
-    def _merge(self, source: Source, key: str, view: _View) -> tuple[Card, Recorded]:
+    def _merge(self, source: Source, key: str, view: View) -> tuple[Card, Recorded]:
         now = instant_of(self._clock())
         found = self._cards.read(key)
         if found is None:
@@ -339,11 +256,12 @@ class Detections:
             card = _rebuilt(view.new_card(source, found.row.key, now))
             self._cards.replace(found.row, card)
             return card, Recorded(changed=1)
-        after = before.with_sighting(view.sighting(source), now)
+        after = before.with_sighting(view.sighting(source), now, anew=source.anew)
         if after is before:
             return before, Recorded(unchanged=1)
-        announced = next_announcement(before, after.detection, by=source.batch)
-        after = after.model_copy(update={"announced": announced})
+        if not source.anew:
+            announced = next_announcement(before, after.detection, by=source.batch)
+            after = after.model_copy(update={"announced": announced})
         self._cards.replace(found.row, after)
         return after, Recorded(changed=1)
 
@@ -354,42 +272,3 @@ def _rebuilt(card: Card) -> Card:
     count = int(moment_of(card.changed).timestamp())
     lost = card.announced.model_copy(update={"number": count, "by": ""})
     return card.model_copy(update={"announced": lost})
-
-
-def _apart(views: list[_View], known: Names) -> tuple[list[tuple[_View, Names]], list[_View]]:
-    """Those that are known under some of their names, with these; and the others."""
-    named = [(view, {n: known[n] for n in view.names if n in known}) for view in views]
-    return [(v, names) for v, names in named if names], [v for v, names in named if not names]
-
-
-def _chunks(views: list[_View]) -> Iterator[list[_View]]:
-    """The views in lists whose names fit into one transaction."""
-    chunk: list[_View] = []
-    rows = 0
-    for view in views:
-        if chunk and rows + len(view.names) > _ROWS_A_CLAIM:
-            yield chunk
-            chunk, rows = [], 0
-        chunk.append(view)
-        rows += len(view.names)
-    if chunk:
-        yield chunk
-
-
-def _rounds(views: Iterable[_View]) -> list[list[_View]]:
-    """The views in lists in which no alert comes twice, under whatever name; each alert's views in their
-    order, without repetitions."""
-    rounds: list[list[_View]] = []
-    last: dict[str, int] = {}
-    had: set[tuple[str, str, Instant]] = set()
-    for view in views:
-        what = (view.own, view.fingerprint, view.raw.received)
-        if what in had:
-            continue
-        had.add(what)
-        number = 1 + max(last.get(name, -1) for name in view.names)
-        last.update(dict.fromkeys(view.names, number))
-        if number == len(rounds):
-            rounds.append([])
-        rounds[number].append(view)
-    return rounds

@@ -24,6 +24,7 @@ from shared.nouns.notifications import Installation, Notification, Outcome, Tran
 from shared.pipeline.known_configurations import KnownConfigurations
 from shared.pipeline.quarantine import Quarantiner
 from shared.pipeline.receive import Receiver
+from shared.pipeline.remap import Remapper
 from shared.push.transport import Delivery
 from shared.settings import Settings
 from shared.store.configurations import Configurations
@@ -232,16 +233,19 @@ def parts(issuer: Issuer, clock: Clock) -> ApiParts:
     quarantine = Quarantine(tables=tables, blobs=blobs, clock=clock)
     configurations = Configurations(tables=tables)
     vendors: dict[str, Any] = {v.slug: v for v in (MadeUpVendor(), MadeUpCloudVendor())}
+    detections, feed = Detections(tables=tables, blobs=blobs, clock=clock), Feed(tables=tables, clock=clock)
+    known = KnownConfigurations(configurations=configurations)
     return ApiParts(
         settings=Settings(public_url="https://soc.example.test/"),
-        detections=Detections(tables=tables, blobs=blobs, clock=clock),
-        feed=Feed(tables=tables, clock=clock),
+        detections=detections,
+        feed=feed,
+        remapper=Remapper(detections, feed, known, vendors, clock),
         configurations=configurations,
         installations=Installations(tables=tables, secrets=secrets),
         quarantine=quarantine,
         quarantiner=Quarantiner(quarantine, Mailbox(queues, blobs)),
         receiver=Receiver(
-            configurations=KnownConfigurations(configurations=configurations),
+            configurations=known,
             mailbox=Mailbox(queues, blobs),
             clock=clock,
             max_bytes=1_000_000,

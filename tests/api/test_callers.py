@@ -39,6 +39,7 @@ TABLE = {
     "GET /api/v1/quarantine": ADMIN,
     "GET /api/v1/quarantine/{id}": ADMIN,
     "POST /api/v1/quarantine/{id}/replay": ADMIN,
+    "POST /api/v1/replays": ADMIN,
 }
 TEMPLATE = "pocketsoc-logic-app.json"
 

@@ -36,6 +36,7 @@ OPERATIONS = [
     "GET /api/v1/quarantine",
     "GET /api/v1/quarantine/{id}",
     "POST /api/v1/quarantine/{id}/replay",
+    "POST /api/v1/replays",
 ]
 CHECKS = [
     checks.not_a_server_error,
