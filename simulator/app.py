@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from simulator import (
     apns,
     cloud_apps,
+    cloud_posture,
     control,
     defender_endpoint,
     defender_for_cloud,
@@ -37,6 +38,7 @@ PARTS = (
     graph_incidents,
     graph_security,
     cloud_apps,
+    cloud_posture,
     entra,
 )
 

@@ -36,6 +36,7 @@ class CloudSwitches:
     same_state: int = 204  # what setting the status that an alert has already answers
     simulate_seconds: float = 2.0  # from the request to the sample alerts
     retention_days: int = 90
+    assessments_with_severity: bool = False  # whether the list of assessments brings their metadata
     endless_nextlink: bool = False  # fault: the first page again and again, always with a nextLink
 
 

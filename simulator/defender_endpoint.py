@@ -1,4 +1,5 @@
-"""The API of Defender for Endpoint: alerts (list, get, update, update many) and machines (list, get).
+"""The API of Defender for Endpoint: alerts (list, get, update, update many) here, machines in
+endpoint_machines.py, vulnerabilities and scores in endpoint_vulnerabilities.py, KQL in endpoint_hunting.py.
 
 Strict where a client can be wrong: audience, roles, query grammar, body names and values, quotas. Both
 `/api/...` (latest) and `/api/v1.0/...` (the only published version). What is not verified is a switch
@@ -15,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from simulator import endpoint_hunting, endpoint_machines, endpoint_vulnerabilities
 from simulator.endpoint_access import (
     BATCH,
     READ_ALERTS,
-    READ_MACHINES,
     WRITE_ALERTS,
     Caller,
     EndpointSwitches,
@@ -27,7 +28,6 @@ from simulator.endpoint_access import (
 )
 from simulator.endpoint_alerts import ALERT_SCHEMA, EndpointAlert
 from simulator.endpoint_lists import Query, answer, arranged, parse
-from simulator.endpoint_machines import MACHINE_SCHEMA
 from simulator.endpoint_updates import apply, checked
 from simulator.refusals import Refused, json_object, route
 from simulator.world import World
@@ -45,9 +45,10 @@ def routes(world: World) -> list[Route]:
             route(f"{prefix}/alerts/batchUpdate", api.update_alerts, "POST"),
             route(f"{prefix}/alerts/{{id}}", api.get_alert, "GET"),
             route(f"{prefix}/alerts/{{id}}", api.update_alert, "PATCH"),
-            route(f"{prefix}/machines", api.list_machines, "GET"),
-            route(f"{prefix}/machines/{{id}}", api.get_machine, "GET"),
         ]
+        made += endpoint_vulnerabilities.routes(world, prefix)
+        made += endpoint_machines.routes(world, prefix)
+        made += endpoint_hunting.routes(world, prefix)
     return made
 
 
@@ -94,26 +95,6 @@ class EndpointApi:
             known = [alert for alert in (caller.tenant.alerts.get(one) for one in ids) if alert is not None]
             _update(caller, known, changes)
             return Response(status_code=200)
-
-    async def list_machines(self, request: Request) -> Response:
-        """GET /api/machines. An empty list is 200 here; the documentation says 404, payloads seen say 200."""
-        with self._world.lock:
-            caller = admit(self._world, request, roles=READ_MACHINES, group="machines")
-            query = parse(request.query_params, MACHINE_SCHEMA)
-            rows = arranged(
-                filter(query.filter.test, caller.tenant.machines.values()), query.order, MACHINE_SCHEMA
-            )
-            return answer(request, "Machines", rows, query, caller.switches, dict)
-
-    async def get_machine(self, request: Request) -> Response:
-        """GET /api/machines/{id}."""
-        with self._world.lock:
-            caller = admit(self._world, request, roles=READ_MACHINES, group="machines")
-            wanted = request.path_params["id"]
-            machine = caller.tenant.machines.get(wanted.lower())
-            if machine is None:
-                raise Refused(404, "ResourceNotFound", f"Machine {wanted} was not found")
-            return found("Machines", machine, request)
 
 
 def _select(caller: Caller, query: Query) -> Iterable[EndpointAlert]:

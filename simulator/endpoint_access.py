@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 
 from simulator import ticks
 from simulator.endpoint_alerts import EndpointTenant
+from simulator.endpoint_posture import Posture
 from simulator.refusals import Refused
 from simulator.throttle import Quota, Windows
 from simulator.world import Denied, World
@@ -27,9 +28,15 @@ AUDIENCES = (
 READ_ALERTS = ("Alert.Read.All", "Alert.ReadWrite.All")
 WRITE_ALERTS = ("Alert.ReadWrite.All",)
 READ_MACHINES = ("Machine.Read.All", "Machine.ReadWrite.All")
+READ_VULNERABILITIES = ("Vulnerability.Read.All",)
+READ_RECOMMENDATIONS = ("SecurityRecommendation.Read.All",)
+READ_SCORES = ("Score.Read.All",)
+HUNT = ("AdvancedQuery.Read.All",)
 
 USUAL = (Quota(100, 60), Quota(1_500, 3_600))
 BATCH = (Quota(10, 60), Quota(500, 3_600))
+HUNTING = (Quota(45, 60), Quota(1_500, 3_600))
+EXPORT = (Quota(30, 60), Quota(1_000, 3_600))
 
 
 @dataclass
@@ -50,6 +57,8 @@ class EndpointSwitches:
         "exact"  # names in a PATCH body: "exact" casing as documented, or "any_case" as some clients send
     )
     batch_maximum: int = 100  # exists (MaximumBatchSizeExceeded); the number is not published
+    no_machines: int = 200  # an empty list of machines: 200 as in payloads, or 404 as the documentation says
+    hunting_cpu_used_up: bool = False  # the tenant's minutes of hunting are spent: 429 for every query
     endless_nextlink: bool = False  # fault: the first page again and again, always with a nextLink
 
 
@@ -60,7 +69,14 @@ class EndpointState:
     switches: EndpointSwitches = field(default_factory=EndpointSwitches)
     windows: Windows = field(default_factory=Windows)
     tenants: dict[str, EndpointTenant] = field(default_factory=dict)
+    postures: dict[str, Posture] = field(default_factory=dict)
     seed: int = 0
+
+    def posture(self, tenant_id: str) -> Posture:
+        """What is vulnerable on the tenant's machines, found on first use."""
+        if tenant_id not in self.postures:
+            self.postures[tenant_id] = Posture.of(self.tenant(tenant_id).machines.values())
+        return self.postures[tenant_id]
 
     def tenant(self, tenant_id: str) -> EndpointTenant:
         """The tenant's alerts and machines, made on first use."""
@@ -70,7 +86,7 @@ class EndpointState:
 
     def reset(self) -> None:
         """As at the beginning."""
-        self.switches, self.windows, self.tenants = EndpointSwitches(), Windows(), {}
+        self.switches, self.windows, self.tenants, self.postures = EndpointSwitches(), Windows(), {}, {}
 
 
 def endpoint(world: World) -> EndpointState:
@@ -84,6 +100,7 @@ class Caller:
 
     name: str
     tenant: EndpointTenant
+    posture: Posture
     switches: EndpointSwitches
     now: int
 
@@ -107,12 +124,13 @@ def admit(
     now = ticks.ticks_of(world.now())
     tenant = state.tenant(claims["tid"])
     tenant.alerts.settle(now)
-    return Caller(claims.get("upn") or claims["appid"], tenant, state.switches, now)
+    name = claims.get("upn") or claims["appid"]
+    return Caller(name, tenant, state.posture(claims["tid"]), state.switches, now)
 
 
 def _check_roles(claims: dict[str, Any], required: tuple[str, ...], switches: EndpointSwitches) -> None:
     delegated = str(claims.get("scp", "")).split()
-    held = list(claims.get("roles", ())) + [f"{scope}.All" for scope in delegated]
+    held = [*claims.get("roles", ()), *delegated, *(f"{scope}.All" for scope in delegated)]
     if set(required) & set(held):
         return
     if switches.forbidden_text == "2021":

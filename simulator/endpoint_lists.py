@@ -34,7 +34,14 @@ class Query:
     expand: frozenset[str]
 
 
-def parse(params: Mapping[str, str], schema: Schema, *, indexed: str = "", expandable: str = "") -> Query:
+def parse(
+    params: Mapping[str, str],
+    schema: Schema,
+    *,
+    indexed: str = "",
+    expandable: str = "",
+    maximum: int = MAXIMUM,
+) -> Query:
     """Read the query options. Raises Refused (400 ODataError).
 
     `$select`, `$count` and `$search` are refused because whether the service knows them is not verified.
@@ -48,7 +55,7 @@ def parse(params: Mapping[str, str], schema: Schema, *, indexed: str = "", expan
             if "$filter" in params
             else Filter(lambda _: True),
             tuple(parse_orderby(params["$orderby"], schema)) if "$orderby" in params else (),
-            _number(params, "$top", MAXIMUM),
+            _number(params, "$top", maximum),
             _number(params, "$skip", None) or 0,
             _expansions(params, expandable),
         )
@@ -63,9 +70,11 @@ def answer(
     query: Query,
     switches: EndpointSwitches,
     raw: Callable[[Any], dict[str, Any]],
+    *,
+    maximum: int = MAXIMUM,
 ) -> JSONResponse:
     """The page that the query asks for out of `rows`, which are filtered and in order."""
-    size = min(switches.page_size, MAXIMUM)
+    size = min(switches.page_size, maximum)
     wanted = size if query.top is None else min(query.top, size)
     skip = 0 if switches.endless_nextlink else query.skip
     page = list(islice(rows, skip, skip + wanted + 1))

@@ -1,10 +1,10 @@
 """The part of OData v4 that Defender for Endpoint is seen to understand: `$filter` and `$orderby`. Anything
 else is an `ODataError`.
 
-`eq ne gt ge lt le in and or not` and parentheses; property names in any case; text and enums quoted, times
-and numbers not. Sources: the vendor's "OData queries" samples. Not verified with the vendor: `lt le or not
-in`, that enum values are compared with their exact case, that a time needs its zone, and the wording of the
-errors.
+`eq ne gt ge lt le in and or not`, `startswith` and parentheses; property names in any case; text and enums
+quoted, times and numbers not. Sources: the vendor's "OData queries" samples. Not verified with the vendor:
+`lt le or not in`, that enum values are compared with their exact case, that a time needs its zone, and the
+wording of the errors.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Filter:
 
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<time>\d{4}-\d\d-\d\d[T\d:.]*(?:Z|[+-]\d\d:\d\d)?)|(?P<number>-?\d+)"
+    r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<time>\d{4}-\d\d-\d\d[T\d:.]*(?:Z|[+-]\d\d:\d\d)?)|(?P<number>-?\d+(?:\.\d+)?)"
     r"|(?P<word>[A-Za-z_]\w*)|(?P<mark>[(),]))",
     re.IGNORECASE,
 )
@@ -169,6 +169,8 @@ class _Parser:
         kind, word = self._next()
         if kind != "word":
             raise self._error()
+        if word.lower() == "startswith" and self._take("("):
+            return self._beginning()
         name = _known(word, self._schema)
         operator = self._next()[1].lower()
         if operator == "in":
@@ -180,6 +182,15 @@ class _Parser:
         return Filter(
             lambda record: compare(read(record), value), _BOUNDS[operator](value) if narrow else Bounds()
         )
+
+    def _beginning(self) -> Filter:
+        name = _known(self._next()[1], self._schema)
+        self._expect(",")
+        value, read = self._literal(name), self._schema[name].read
+        self._expect(")")
+        if not isinstance(value, str):
+            raise ODataError(f"No function signature for startswith matches '{name}'.")
+        return Filter(lambda record: str(read(record) or "").startswith(value))
 
     def _membership(self, name: str) -> Filter:
         self._expect("(")
@@ -198,7 +209,7 @@ class _Parser:
         if (kind, wanted) == ("string", Kind.text):
             return text[1:-1].replace("''", "'")
         if (kind, wanted) == ("number", Kind.number):
-            return int(text)
+            return float(text) if "." in text else int(text)
         when = ticks.parse(text) if (kind, wanted) == ("time", Kind.time) and _zoned(text) else None
         if when is None:
             raise ODataError(f"A literal with an incompatible type was given for '{name}': {text}.")

@@ -57,8 +57,14 @@ GRAPH_AUDIENCE = "https://graph.microsoft.com"
 XDR_AUDIENCE = "https://api.security.microsoft.com"
 CLOUD_APPS_AUDIENCE = "05a65629-4c1b-48c1-a78b-804c4abdd4af"
 CLOUD_APPS_ROLES = frozenset({"Investigation.read", "Investigation.manage"})
-ENDPOINT_ROLES = frozenset({"Alert.Read.All", "Alert.ReadWrite.All", "Machine.Read.All", "Machine.Isolate"})
 XDR_ROLES = frozenset({"Incident.Read.All", "Incident.ReadWrite.All", "AdvancedHunting.Read.All"})
+ENDPOINT_ROLES = frozenset(
+    {
+        *("Alert.Read.All", "Alert.ReadWrite.All", "Machine.Read.All", "Machine.Isolate"),
+        *("AdvancedQuery.Read.All", "Vulnerability.Read.All", "Score.Read.All"),
+        "SecurityRecommendation.Read.All",
+    }
+)
 GRAPH_ROLES = frozenset(
     {
         *("SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All", "SecurityIncident.Read.All"),
