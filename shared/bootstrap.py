@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shared.pipeline.remap import Remapper
     from shared.pipeline.tick import Ticker
     from shared.push.transport import PushTransport
+    from shared.store.audit import Audit
     from shared.store.configurations import Configurations
     from shared.store.deliveries import Deliveries
     from shared.store.detections import Detections
@@ -166,6 +167,12 @@ class Parts:
         from shared.store.incident_list import IncidentList
 
         return IncidentList(tables=self.tables)
+
+    @part
+    def audit(self) -> Audit:
+        from shared.store.audit import Audit
+
+        return Audit(tables=self.tables, clock=self.clock)
 
     @part
     def inventory(self) -> Inventory:

@@ -86,6 +86,7 @@ class DetectionOut(Detection):
     changed: Instant
     number_of_sightings: int
     sightings: list[SightingOut]
+    incident: str | None = Field(description="The id of the incident that it belongs to (/incidents/{id}).")
 
 
 class Split(BaseModel):
@@ -108,8 +109,9 @@ def summary(card: CardSummary) -> DetectionSummary:
     return DetectionSummary.model_validate(card, from_attributes=True)
 
 
-def detection_out(card: Card, names: Mapping[str, str]) -> DetectionOut:
-    """The whole card; `names` are the configurations' display names by id."""
+def detection_out(card: Card, names: Mapping[str, str], incident: str | None = None) -> DetectionOut:
+    """The whole card; `names` are the configurations' display names by id, `incident` the id of its
+    incident."""
     shown = card.detection
     # Not validated again: the parts are what the store read and validated.
     return DetectionOut.model_construct(
@@ -123,6 +125,7 @@ def detection_out(card: Card, names: Mapping[str, str]) -> DetectionOut:
         changed=card.changed,
         number_of_sightings=len(card.sightings),
         sightings=[_sighting(s, names) for s in card.sightings],
+        incident=incident,
     )
 
 

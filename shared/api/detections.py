@@ -19,6 +19,7 @@ from shared.api.detection_shapes import (
 )
 from shared.api.etags import conditional
 from shared.api.fields import Cursor, Id, When
+from shared.api.incidents import incident_of
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid
 from shared.errors import NotFound
@@ -89,7 +90,7 @@ def get_detection(id: Id, request: Request, caller: Reader, parts: Parts) -> Res
     card = parts.detections.get(id)
     if card is None:
         raise NotFound("There is no such detection.")
-    return conditional(request, detection_out(card, _names(parts)))
+    return conditional(request, detection_out(card, _names(parts), incident_of(parts, card)))
 
 
 @router.post("/detections/{id}/split", operation_id="split_detection")
@@ -98,7 +99,10 @@ def split_detection(id: Id, wanted: Split, caller: Responder, parts: Parts) -> S
     configurations say of that alert later goes to the new detection."""
     left, taken = parts.detections.split(id, wanted.sightings)
     names = _names(parts)
-    return SplitOut(left=detection_out(left, names), taken=detection_out(taken, names))
+    return SplitOut(
+        left=detection_out(left, names, incident_of(parts, left)),
+        taken=detection_out(taken, names, incident_of(parts, taken)),
+    )
 
 
 def _names(parts: ApiParts) -> dict[str, str]:

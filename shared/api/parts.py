@@ -19,11 +19,23 @@ from shared.vendors.vendor import Connection, Vendor
 
 if TYPE_CHECKING:
     from shared.api.caller import Verifier
+    from shared.store.audit import Audit
     from shared.store.configurations import Configurations
     from shared.store.detections import Detections
     from shared.store.feed import Feed
+    from shared.store.incident_list import IncidentList
+    from shared.store.incidents import Incidents
     from shared.store.installations import Installations
+    from shared.store.inventory import Inventory
     from shared.store.quarantine import Quarantine
+
+
+class InventoryReadings(Protocol):
+    """Queues readings of the inventory."""
+
+    def read_now(self, configuration: Configuration) -> int:
+        """Every kind of a configuration; gives how many were queued."""
+        ...
 
 
 class Replayer(Protocol):
@@ -84,6 +96,11 @@ class ApiParts:
     feed: Feed
     configurations: Configurations
     installations: Installations
+    incidents: Incidents
+    incident_list: IncidentList
+    inventory: Inventory
+    inventory_ticker: InventoryReadings
+    audit: Audit
     quarantine: Quarantine
     quarantiner: Replayer
     receiver: Receives

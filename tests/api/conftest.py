@@ -21,16 +21,21 @@ from shared.errors import BadRequest, HostNotAllowed, TryLater
 from shared.nouns.configurations import CLOUDS, Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, RawAlert, instant_of
 from shared.nouns.notifications import Installation, Notification, Outcome, Transport
+from shared.pipeline.inventory import InventoryTicker
 from shared.pipeline.known_configurations import KnownConfigurations
 from shared.pipeline.quarantine import Quarantiner
 from shared.pipeline.receive import Receiver
 from shared.pipeline.remap import Remapper
 from shared.push.transport import Delivery
 from shared.settings import Settings
+from shared.store.audit import Audit
 from shared.store.configurations import Configurations
 from shared.store.detections import Detections, Source
 from shared.store.feed import Feed
+from shared.store.incident_list import IncidentList
+from shared.store.incidents import Incidents
 from shared.store.installations import Installations
+from shared.store.inventory import Inventory
 from shared.store.mailbox import Mailbox
 from shared.store.memory import MemoryBlobs, MemoryQueues, MemorySecrets, MemoryTables
 from shared.store.quarantine import Quarantine
@@ -241,6 +246,13 @@ def parts(issuer: Issuer, clock: Clock) -> ApiParts:
         feed=feed,
         remapper=Remapper(detections, feed, known, vendors, clock),
         configurations=configurations,
+        incidents=Incidents(tables=tables, blobs=blobs, clock=clock),
+        incident_list=IncidentList(tables=tables),
+        inventory=Inventory(tables=tables),
+        inventory_ticker=InventoryTicker(
+            Inventory(tables=tables), Configurations(tables=tables), Mailbox(queues, blobs), vendors, clock
+        ),
+        audit=Audit(tables=tables, clock=clock),
         installations=Installations(tables=tables, secrets=secrets),
         quarantine=quarantine,
         quarantiner=Quarantiner(quarantine, Mailbox(queues, blobs)),

@@ -30,6 +30,15 @@ TABLE = {
     "POST /api/v1/detections/{id}/split": RESPONDER,
     "GET /api/v1/templates/{name}": READER,
     "POST /api/v1/webhooks/defender-for-cloud/{id}": SENDER,
+    "GET /api/v1/incidents": READER,
+    "GET /api/v1/incidents/{id}": READER,
+    "PATCH /api/v1/incidents/{id}": RESPONDER,
+    "GET /api/v1/inventory": READER,
+    "GET /api/v1/inventory/{kind}": READER,
+    "POST /api/v1/configurations/{id}/inventory": ADMIN,
+    "GET /api/v1/affiliation": READER,
+    "POST /api/v1/configurations/{id}/hunt": RESPONDER,
+    "GET /api/v1/audit": ADMIN,
     "GET /api/v1/installations": READER,
     "POST /api/v1/installations": READER,
     "DELETE /api/v1/installations/{id}": READER,
@@ -68,7 +77,9 @@ def test_every_route_names_exactly_one_kind_of_caller(parts: Any) -> None:
 @pytest.mark.parametrize("name", [n for n, caller in TABLE.items() if caller is not OPEN])
 def test_nobody_gets_in_without_a_token(client: Any, name: str) -> None:
     """401, with the way to sign in."""
-    method, path = name.replace("{id}", "some-id").replace("{name}", TEMPLATE).split(" ")
+    method, path = (
+        name.replace("{id}", "some-id").replace("{name}", TEMPLATE).replace("{kind}", "machine").split(" ")
+    )
 
     answer = client.request(method, path, json={"vendor": "x", "fields": {}})
 
@@ -79,7 +90,9 @@ def test_nobody_gets_in_without_a_token(client: Any, name: str) -> None:
 @pytest.mark.parametrize("role", ["Reader", "Responder", SENDER])
 def test_a_lesser_role_is_told_which_one_is_missing(signed_in: Any, name: str, role: str) -> None:
     """403 names the role, and nothing happens."""
-    method, path = name.replace("{id}", "some-id").replace("{name}", TEMPLATE).split(" ")
+    method, path = (
+        name.replace("{id}", "some-id").replace("{name}", TEMPLATE).replace("{kind}", "machine").split(" ")
+    )
 
     answer = signed_in(role).request(method, path, json={"vendor": "x", "fields": {}})
 
@@ -90,7 +103,9 @@ def test_a_lesser_role_is_told_which_one_is_missing(signed_in: Any, name: str, r
 @pytest.mark.parametrize("roles", [(), ("reader",), ("Other",)])
 def test_a_valid_token_alone_is_no_permission(signed_in: Any, name: str, roles: tuple[str, ...]) -> None:
     """Anybody of the tenant can have a token for the API; only a role says yes."""
-    method, path = name.replace("{id}", "some-id").replace("{name}", TEMPLATE).split(" ")
+    method, path = (
+        name.replace("{id}", "some-id").replace("{name}", TEMPLATE).replace("{kind}", "machine").split(" ")
+    )
 
     assert signed_in(*roles).request(method, path, json={}).status_code == 403
 
