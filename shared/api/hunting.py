@@ -25,7 +25,8 @@ _log = logging.getLogger(__name__)
 
 # ISO 8601: a duration (P30D), or an interval of two of time and duration.
 _MOMENT = r"(?:\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,7})?)?Z?)?)"
-_DURATION = r"(?:P(?=.)(?:\d{1,5}[YMWD]){0,4}(?:T(?=\d)(?:\d{1,6}[HMS]){1,3})?)"
+_TIME_PART = r"T(?:\d{1,6}[HMS]){1,3}"
+_DURATION = rf"(?:P(?:(?:\d{{1,5}}[YMWD]){{1,4}}(?:{_TIME_PART})?|{_TIME_PART}))"
 _TIMESPAN = rf"^(?:{_DURATION}|{_MOMENT}/{_MOMENT}|{_MOMENT}/{_DURATION}|{_DURATION}/{_MOMENT})$"
 
 
