@@ -20,9 +20,15 @@ _log = logging.getLogger("pocketsoc")
 @app.timer_trigger("timer", schedule="0 * * * * *", run_on_startup=False, use_monitor=True)
 def tick(timer: func.TimerRequest) -> None:
     """Every minute: queue a poll for each configuration that is due."""
-    _log.info("tick: %d due", build().ticker.tick())
+    _log.info("tick: %d due", build().timers.tick())
     if line := build().pulse.line():
         _log.info("%s", line)
+
+
+@app.timer_trigger("timer", schedule="30 */5 * * * *", run_on_startup=False, use_monitor=True)
+def watch(timer: func.TimerRequest) -> None:
+    """Every five minutes: look for what keeps us from seeing, and tell the admins."""
+    build().timers.watch()
 
 
 @app.queue_trigger("message", queue_name="polls", connection="AzureWebJobsStorage")
@@ -39,16 +45,31 @@ def ingest(message: func.QueueMessage) -> None:
     build().ingester.ingest(_text(message), redelivered=_redelivered(message))
 
 
+@app.queue_trigger("message", queue_name="raw-alerts-backlog", connection="AzureWebJobsStorage")
+def ingest_backlog(message: func.QueueMessage) -> None:
+    """The same for what one configuration has too much of, so that the others need not wait."""
+    body, again = _text(message), _redelivered(message)
+    build().ingester.ingest(body, redelivered=again, queue="raw-alerts-backlog")
+
+
 @app.queue_trigger("message", queue_name="notifications", connection="AzureWebJobsStorage")
 def notify(message: func.QueueMessage) -> None:
     """Push to the installations."""
     build().notifier.notify(_text(message), redelivered=_redelivered(message))
 
 
+@app.queue_trigger("message", queue_name="notifications-backlog", connection="AzureWebJobsStorage")
+def notify_backlog(message: func.QueueMessage) -> None:
+    """Push what a backlog has to say."""
+    body, again = _text(message), _redelivered(message)
+    build().notifier.notify(body, redelivered=again, queue="notifications-backlog")
+
+
 @app.timer_trigger("timer", schedule="30 */10 * * * *", run_on_startup=False, use_monitor=True)
 def tick_inventory(timer: func.TimerRequest) -> None:
     """Every ten minutes: queue a reading for each kind of inventory that is due."""
-    _log.info("inventory: %d due", build().inventory_ticker.tick())
+    parts = build()
+    _log.info("inventory: %d due", parts.timers.run("tick_inventory", parts.inventory_ticker.tick))
 
 
 @app.queue_trigger("message", queue_name="inventory", connection="AzureWebJobsStorage")
@@ -77,10 +98,22 @@ def quarantine_raw_alerts(message: func.QueueMessage) -> None:
     build().quarantiner.take("raw-alerts", _text(message))
 
 
+@app.queue_trigger("message", queue_name="raw-alerts-backlog-poison", connection="AzureWebJobsStorage")
+def quarantine_raw_alerts_backlog(message: func.QueueMessage) -> None:
+    """Keep what kept failing."""
+    build().quarantiner.take("raw-alerts-backlog", _text(message))
+
+
 @app.queue_trigger("message", queue_name="notifications-poison", connection="AzureWebJobsStorage")
 def quarantine_notifications(message: func.QueueMessage) -> None:
     """Keep what kept failing."""
     build().quarantiner.take("notifications", _text(message))
+
+
+@app.queue_trigger("message", queue_name="notifications-backlog-poison", connection="AzureWebJobsStorage")
+def quarantine_notifications_backlog(message: func.QueueMessage) -> None:
+    """Keep what kept failing."""
+    build().quarantiner.take("notifications-backlog", _text(message))
 
 
 @app.route(

@@ -87,7 +87,7 @@ def measure(report: Report, storage: Azurite, size: int, rounds: int) -> None:
 
 def _count(report: Report, storage: Azurite, parts: Parts, size: int) -> None:
     counting = _CountingTables(parts.tables)
-    watched = Parts(parts.settings, tables=counting, clock=parts.clock)  # type: ignore[arg-type]
+    watched = Parts(parts.settings, tables=counting, clock=parts.clock)
     with counted(storage.ports) as counts:
         page = watched.feed.page(FeedQuery(), limit=_PAGE)
     if len(page.cards) != min(_PAGE, size) or (page.cursor is None) != (size <= _PAGE):

@@ -34,10 +34,10 @@ class Pump:
             return lambda body, _: self.parts.poller.poll(PollDue.model_validate_json(body))
         if queue == Queue.inventory:
             return lambda body, _: self.parts.inventory_reader.read(InventoryDue.model_validate_json(body))
-        if queue == Queue.raw_alerts:
-            return lambda body, again: self.parts.ingester.ingest(body, redelivered=again)
-        if queue == Queue.notifications:
-            return lambda body, again: self.parts.notifier.notify(body, redelivered=again)
+        if queue in (Queue.raw_alerts, Queue.raw_alerts_backlog):
+            return lambda body, again: self.parts.ingester.ingest(body, redelivered=again, queue=queue)
+        if queue in (Queue.notifications, Queue.notifications_backlog):
+            return lambda body, again: self.parts.notifier.notify(body, redelivered=again, queue=queue)
         return lambda body, _: self.parts.quarantiner.take(queue.removesuffix("-poison"), body)
 
     def step(self, queue: str, *, count: int = 32) -> int:

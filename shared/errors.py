@@ -14,7 +14,8 @@
     │   ├── HostNotAllowed      an address outside https and the allow-list
     │   └── Refused             the vendor does not take the request itself; `status` is HTTP's
     ├── TryLater                nothing is wrong here; the other side is busy, broken or away
-    │   └── Throttled           and it said how long to wait
+    │   ├── Throttled           and it said how long to wait
+    │   └── BudgetSpent         our own share of its calls is used up; the rest is the analysts'
     ├── Unreadable              an answer or alert that cannot be understood: quarantine it, go on
     └── RegistrationGone        the phone or browser is no longer there: forget the registration
 
@@ -98,6 +99,10 @@ class TryLater(PocketSOCError):
 
 class Throttled(TryLater):
     """HTTP 429, or a 503 that names a time."""
+
+
+class BudgetSpent(TryLater):
+    """Background work has used its share of the calls that an API allows. Nothing has failed."""
 
 
 class Unreadable(PocketSOCError):

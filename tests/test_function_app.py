@@ -11,13 +11,16 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 
+from devhost.ncrontab import parse
 from shared.pipeline.tick import TICKET_LIFE
+from shared.pipeline.timers import TIMERS
 from shared.store.stores import QUEUES
 from shared.vendors.registry import VENDORS
 from shared.vendors.vendor import WebhookVendor
@@ -101,9 +104,11 @@ def seconds(timespan: str) -> float:
 def test_the_functions_are_these(functions: dict[str, Function]) -> None:
     """Names are addresses: the host keeps keys and timers, and operators keep dashboards, by them."""
     assert set(functions) == {
-        *("tick", "poll_vendor", "ingest", "notify", "webhook_defender_for_cloud", "api"),
+        *("tick", "watch", "poll_vendor", "webhook_defender_for_cloud", "api"),
+        *("ingest", "ingest_backlog", "notify", "notify_backlog"),
         *("tick_inventory", "read_inventory", "quarantine_inventory"),
         *("quarantine_polls", "quarantine_raw_alerts", "quarantine_notifications"),
+        *("quarantine_raw_alerts_backlog", "quarantine_notifications_backlog"),
     }
 
 
@@ -154,14 +159,23 @@ def test_every_vendor_with_a_webhook_has_its_route(functions: dict[str, Function
     assert {method for one in routes for method in one["methods"]} == {"POST"}
 
 
-def test_the_tick_comes_every_minute_and_not_at_start(functions: dict[str, Function]) -> None:
-    """At start it would come once for each instance."""
+def test_timers_come_as_often_as_they_are_expected_and_not_at_start(functions: dict[str, Function]) -> None:
+    """At start they would come once for each instance; one that nobody expects would be missed by nobody."""
     timers = of_type(functions, "timerTrigger")
-    timer = timers["tick"]
+    noon = datetime(2026, 11, 20, 12, 1, 1)  # noqa: DTZ001 - schedules know no zone
 
-    assert timer["schedule"] == "0 * * * * *"
-    assert {one["runOnStartup"] for one in timers.values()} == {False}
-    assert {one["useMonitor"] for one in timers.values()} == {True}
+    assert {name: _every(timer["schedule"], noon) for name, timer in timers.items()} == dict(TIMERS)
+    assert {timer["runOnStartup"] for timer in timers.values()} == {False}
+    assert {timer["useMonitor"] for timer in timers.values()} == {True}
+
+
+def _every(schedule: str, moment: datetime) -> timedelta:
+    expression = parse(schedule)
+    first = expression.after(moment)
+    second = expression.after(first) if first else None
+    assert first is not None
+    assert second is not None
+    return second - first
 
 
 def test_every_function_says_what_it_does(functions: dict[str, Function]) -> None:

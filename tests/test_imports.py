@@ -104,7 +104,7 @@ def test_the_sources_are_found() -> None:
     """Every other test here would pass on an empty list."""
     assert Import("shared.vendors.client", "requests") in ALL
     assert Import("shared.bootstrap", "fastapi.FastAPI", typing_only=True) in ALL
-    assert Import("shared.bootstrap", "shared.store.tables") in ALL
+    assert Import("shared.bootstrap.stores", "shared.store.tables") in ALL
 
 
 def test_entry_points_know_bootstrap_api_and_pipeline() -> None:

@@ -27,6 +27,7 @@ from shared.api import (
     replays,
     status,
     templates,
+    troubles,
     vendors,
     webhooks,
 )
@@ -58,6 +59,7 @@ _NOUNS = (
     audit,
     status,
     templates,
+    troubles,
     webhooks,
     docs,
 )

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 
 from shared.api.problems import FieldError, Invalid, field_errors
 from shared.errors import HostNotAllowed
-from shared.nouns.configurations import AuthType, Cloud, CloudName, Configuration
+from shared.nouns.configurations import AuthType, Cloud, CloudName, Configuration, Filters
 from shared.nouns.detections import Instant
 from shared.vendors.vendor import Fields, Vendor
 
@@ -21,6 +21,8 @@ Clouds = Mapping[CloudName, Cloud]
 
 # What a Configuration has a place of its own for; everything else a vendor asks for goes into `options`.
 _OWN = frozenset(Configuration.model_fields) & (frozenset(Fields.model_fields) | {"base_url"})
+# Flat in the form, together in the configuration.
+_FILTERS = frozenset(Filters.model_fields) & frozenset(Fields.model_fields)
 _SECRET = "client_secret"
 
 
@@ -61,7 +63,8 @@ def configured(
         id=id,
         vendor=vendor.slug,
         secret_reference=f"vendor-{id}" if has_secret else None,
-        options={n: v for n, v in values.items() if n not in _OWN},
+        filters=Filters(**{n: v for n, v in values.items() if n in _FILTERS}),
+        options={n: v for n, v in values.items() if n not in _OWN | _FILTERS},
         created=before.created if before else now,
         changed=now,
         etag=before.etag if before else "",
@@ -76,7 +79,7 @@ def shown_fields(configuration: Configuration) -> dict[str, Any]:
     own = configuration.model_dump(mode="json", include=set(_OWN))
     if configuration.base_url is None:
         own.pop("base_url")  # not every vendor has that field, and none is to be told of one it does not know
-    return own | configuration.options
+    return own | configuration.filters.model_dump(mode="json") | configuration.options
 
 
 def reads_differently(before: Configuration, after: Configuration) -> bool:
@@ -91,6 +94,8 @@ def _source(configuration: Configuration) -> tuple[Any, ...]:
         configuration.base_url,
         configuration.options,
         configuration.first_read_days,
+        # What is wanted only now was read and left before.
+        configuration.filters.model_copy(update={"most_per_poll": None}),
     )
 
 

@@ -35,6 +35,7 @@ class Health(BaseModel):
     next_due: Instant | None = None
     alerts_read: int = 0
     alerts_queued: int = 0
+    alerts_filtered: int = Field(0, description="Different alerts that the filters kept out, by any way.")
 
 
 def health_of(configuration: Configuration, state: PollState, now: datetime) -> Health:
@@ -50,6 +51,7 @@ def health_of(configuration: Configuration, state: PollState, now: datetime) -> 
         next_due=state.next_due,
         alerts_read=state.alerts_read,
         alerts_queued=state.alerts_queued,
+        alerts_filtered=state.alerts_filtered,
     )
 
 

@@ -154,7 +154,10 @@ def _read_soon(parts: ApiParts, old: Configuration, new: Configuration) -> None:
     if reads_differently(old, new):
         # Another tenant or another choice: the old cursor would skip what was never read there.
         anew |= dict.fromkeys(
-            ("cursor", "ticket", "ticket_until", "read_until", "last_error", "failing_since")
+            (
+                *("cursor", "ticket", "ticket_until", "read_from", "read_until"),
+                *("last_error", "error_kind", "failing_since"),
+            )
         )
     for _ in range(5):  # tick and poller write this row too
         found = parts.configurations.get(new.id)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shared.store.installations import Installations
     from shared.store.inventory import Inventory
     from shared.store.quarantine import Quarantine
+    from shared.store.troubles import Troubles
 
 
 class InventoryReadings(Protocol):
@@ -105,6 +106,7 @@ class ApiParts:
     quarantiner: Replayer
     receiver: Receives
     remapper: Remaps
+    troubles: Troubles
     queues: Queues
     secrets: Secrets
     clouds: Mapping[CloudName, Cloud]

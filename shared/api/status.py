@@ -11,6 +11,7 @@ from shared.api import VERSION
 from shared.api.caller import Reader
 from shared.api.configuration_health import Health, health_of
 from shared.api.parts import ApiParts, Parts
+from shared.api.troubles import TroubleOut, open_troubles
 from shared.nouns.detections import Instant, instant_of
 from shared.store.configurations import Configured
 from shared.store.stores import QUEUES
@@ -49,6 +50,7 @@ class StatusOut(BaseModel):
     configurations: list[ConfigurationStatus]
     queues: list[QueueStatus]
     quarantined: int = Field(description="What could not be read or kept failing; nothing of it is lost.")
+    troubles: list[TroubleOut] = Field(description="What keeps us from seeing; empty while all is well.")
     versions: Versions
 
 
@@ -60,6 +62,7 @@ def get_status(caller: Reader, parts: Parts) -> StatusOut:
         configurations=[_configuration(c, parts) for c in parts.configurations.all()],
         queues=[_queue(name, parts) for name in QUEUES],
         quarantined=parts.quarantine.count(),
+        troubles=open_troubles(parts),
         versions=Versions(product=VERSION, python=platform.python_version()),
     )
 

@@ -154,20 +154,30 @@ class AuthType(StrEnum):
 class Filters(BaseModel):
     """What of a configuration's alerts is wanted. Applied before anything is stored, to alerts that are not
     known yet: what became a detection is followed to its end. Empty fields let everything through; an
-    `unknown` severity is never filtered out. `most_per_poll` delays what is beyond it to the next poll."""
+    `unknown` severity is never filtered out. `severities` is a set, for those who do not want a minimum.
+    `most_per_poll` delays what is beyond it to the next poll."""
 
     model_config = ConfigDict(frozen=True)
 
     minimum_severity: Severity | None = None
+    severities: tuple[Severity, ...] = ()
     categories: tuple[str, ...] = ()
     statuses: tuple[Status, ...] = ()
     most_per_poll: int | None = Field(default=None, ge=1)
 
+    @property
+    def choosy(self) -> bool:
+        """Whether anything may be kept out."""
+        return bool(self.minimum_severity or self.severities or self.categories or self.statuses)
+
     def wants(self, detection: Detection) -> bool:
         """Whether the alert is to be stored."""
-        known = detection.severity is not Severity.unknown
-        if self.minimum_severity and known and detection.severity.rank < self.minimum_severity.rank:
-            return False
+        severity = detection.severity
+        if severity is not Severity.unknown:
+            if self.minimum_severity and severity.rank < self.minimum_severity.rank:
+                return False
+            if self.severities and severity not in self.severities:
+                return False
         if self.statuses and detection.status not in self.statuses:
             return False
         wanted = {one.casefold() for one in self.categories}
@@ -212,9 +222,11 @@ class PollState(BaseModel):
     ETag.
 
     `cursor` belongs to the vendor: JSON that only its `fetch` understands, with the vendor's own time text
-    in it. `read_until`: everything the vendor had at that time has been queued. `ticket` names the poll
-    that is queued or running, good until `ticket_until`; a walk begun at `walk_started` may take several
-    polls.
+    in it. `read_from`: what the vendor made before that time was never asked for; `read_until`: everything
+    the vendor had at that time has been queued. `ticket` names the poll that is queued or running, good until
+    `ticket_until`; a walk begun at `walk_started` may take several polls. `error_kind` is the class of the
+    last error, `alerts_filtered` how many different alerts the filters kept out. `webhook_heard` is when the
+    newest alert was made that our webhook brought, `unheard` when those were that only polling has found.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -227,11 +239,15 @@ class PollState(BaseModel):
     walk_started: Instant | None = None
     last_attempt: Instant | None = None
     last_success: Instant | None = None
+    read_from: Instant | None = None
     read_until: Instant | None = None
     last_error: str | None = None
+    error_kind: str | None = None
     failing_since: Instant | None = None
     failures: int = 0
     alerts_read: int = 0
     alerts_queued: int = 0
     alerts_filtered: int = 0
+    webhook_heard: Instant | None = None
+    unheard: tuple[Instant, ...] = ()
     etag: str = ""

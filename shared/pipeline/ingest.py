@@ -15,11 +15,13 @@ from typing import Any
 from shared.errors import Unreadable
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Channel, Detection, RawAlert
+from shared.nouns.identity import aliases
 from shared.nouns.notifications import Notification
 from shared.pipeline.known_configurations import KnownConfigurations
 from shared.pipeline.messages import Announcements, RawAlerts
 from shared.pipeline.reading import as_bytes, read_alert, storable
 from shared.store.detections import Detections, Recorded, Source
+from shared.store.filtered import Filtered
 from shared.store.mailbox import ContentGone, Mailbox
 from shared.store.posture import Posture
 from shared.store.quarantine import Kind, Quarantine
@@ -38,13 +40,14 @@ class Ingester:
     detections: Detections
     posture: Posture
     quarantine: Quarantine
+    filtered: Filtered
     mailbox: Mailbox
     vendors: Mapping[str, Vendor]
 
-    def ingest(self, body: str, *, redelivered: bool) -> Recorded:
-        """Handle one message. `redelivered`: it was delivered before, and may have been interrupted
-        anywhere. Raises ValueError or Unreadable for what is not a message of ours, TryLater when storage
-        is away: then it comes again, and in the end goes to the poison queue."""
+    def ingest(self, body: str, *, redelivered: bool, queue: str = Queue.raw_alerts) -> Recorded:
+        """Handle one message of the queue. `redelivered`: it was delivered before, and may have been
+        interrupted anywhere. Raises ValueError or Unreadable for what is not a message of ours, TryLater when
+        storage is away: then it comes again, and in the end goes to the poison queue."""
         try:
             content = self.mailbox.open(body)
         except ContentGone:
@@ -52,15 +55,17 @@ class Ingester:
                 _log.info("a redelivered batch was finished before")
             else:
                 _log.error("a batch came without its content")
-                self.mailbox.give_up(Queue.raw_alerts, body)
+                self.mailbox.give_up(queue, body)
             return Recorded()
         message = RawAlerts.model_validate_json(content)
         configuration = self.configurations.get(message.configuration_id)
         if configuration is None:
-            self._set_aside(message)
+            self._set_aside(message, queue)
             self.mailbox.discard(body)
             return Recorded()
         entries = [e for raw in message.alerts for e in self._entries(configuration, message, raw)]
+        if message.channel is Channel.webhook:  # what was polled has been through the filters
+            entries = self._wanted(configuration, entries)
         source = Source(
             configuration,
             message.channel,
@@ -70,7 +75,7 @@ class Ingester:
             late=message.late,
         )
         recorded = self.detections.record(source, entries) if entries else Recorded()
-        self._announce(configuration, recorded)
+        self._announce(configuration, recorded, queue)
         self.mailbox.discard(body)
         return recorded
 
@@ -90,6 +95,20 @@ class Ingester:
             except Unreadable as error:
                 self.quarantine.put(Kind.alert, as_bytes(body), reason=str(error), source=configuration.id)
         return entries
+
+    def _wanted(
+        self, configuration: Configuration, entries: list[tuple[Detection, RawAlert]]
+    ) -> list[tuple[Detection, RawAlert]]:
+        """Without the alerts that the filters keep out: those not wanted and not known."""
+        wants = configuration.filters.wants
+        doubtful = {aliases(d)[0]: d.created or raw.received for d, raw in entries if not wants(d)}
+        if not doubtful:
+            return entries
+        known = self.detections.known(configuration.scope, doubtful)
+        out = {name: made for name, made in doubtful.items() if name not in known}
+        if out:
+            self.filtered.note(configuration.id, out.items())
+        return [(d, raw) for d, raw in entries if wants(d) or aliases(d)[0] not in out]
 
     def _take_apart(self, configuration: Configuration, raw: RawAlert, vendor: Vendor) -> list[Any]:
         """The alerts in a webhook body; everything else in it is kept where it belongs."""
@@ -123,16 +142,18 @@ class Ingester:
     def _quarantine_event(self, configuration: Configuration, body: Any, reason: str) -> None:
         self.quarantine.put(Kind.event, as_bytes(body), reason=reason, source=configuration.id)
 
-    def _announce(self, configuration: Configuration, recorded: Recorded) -> None:
+    def _announce(self, configuration: Configuration, recorded: Recorded, queue: str) -> None:
+        backlog = queue == Queue.raw_alerts_backlog
+        to = Queue.notifications_backlog if backlog else Queue.notifications
         said = [Notification.of(card, source=configuration.display_name) for card in recorded.owned]
         for start in range(0, len(said), _ANNOUNCEMENTS_A_MESSAGE):
             chunk = tuple(said[start : start + _ANNOUNCEMENTS_A_MESSAGE])
-            self.mailbox.send(Queue.notifications, Announcements(notifications=chunk))
+            self.mailbox.send(to, Announcements(notifications=chunk))
 
-    def _set_aside(self, message: RawAlerts) -> None:
+    def _set_aside(self, message: RawAlerts, queue: str) -> None:
         self.quarantine.put(
             Kind.message,
             message.model_dump_json().encode(),
             reason="Its configuration was removed before these alerts were stored.",
-            source=Queue.raw_alerts,
+            source=queue,
         )

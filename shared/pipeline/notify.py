@@ -39,20 +39,20 @@ class Notifier:
         # One pool for good: each thread keeps its connections to the push services. It starts no thread yet.
         object.__setattr__(self, "_pool", ThreadPoolExecutor(self.senders, thread_name_prefix="push"))
 
-    def notify(self, body: str, *, redelivered: bool) -> Counter[Outcome]:
-        """Handle one message; gives how many deliveries ended how. What must wait is queued again for the
-        installation that waits."""
+    def notify(self, body: str, *, redelivered: bool, queue: str = Queue.notifications) -> Counter[Outcome]:
+        """Handle one message of the queue; gives how many deliveries ended how. What must wait is queued
+        again for the installation that waits."""
         try:
             content = self.mailbox.open(body)
         except ContentGone:
             if not redelivered:  # its content is deleted only after the work is done
                 _log.error("announcements came without their content")
-                self.mailbox.give_up(Queue.notifications, body)
+                self.mailbox.give_up(queue, body)
             return Counter()
         message = Announcements.model_validate_json(content)
         outcomes: Counter[Outcome] = Counter()
         for installation in self._concerned(message):
-            outcomes += self._deliver(message, installation)
+            outcomes += self._deliver(message, installation, queue)
         self.mailbox.discard(body)
         if outcomes:  # infra/ alerts on this line
             counts = {str(outcome): outcomes[outcome] for outcome in Outcome}
@@ -63,14 +63,14 @@ class Notifier:
         known = self.installations.recent()
         return [i for i in known if message.only is None or i.id in message.only]
 
-    def _deliver(self, message: Announcements, installation: Installation) -> Counter[Outcome]:
+    def _deliver(self, message: Announcements, installation: Installation, queue: str) -> Counter[Outcome]:
         by_id = {n.id: n for n in message.notifications if n.concerns(installation)}
         mine = self.deliveries.claim(installation.id, by_id, by=message.batch)
         wanted = [n for n in message.notifications if n.id in mine]
         results = list(self._pool.map(lambda n: self._send(message, installation, n), wanted))
         waiting = [(n, d) for n, d in zip(wanted, results, strict=True) if d.outcome is Outcome.later]
         if waiting:
-            self._queue_again(message, installation, waiting)
+            self._queue_again(message, installation, waiting, queue)
         return Counter(d.outcome for d in results)
 
     def _send(
@@ -106,7 +106,11 @@ class Notifier:
         return delivery
 
     def _queue_again(
-        self, message: Announcements, installation: Installation, waiting: list[tuple[Notification, Delivery]]
+        self,
+        message: Announcements,
+        installation: Installation,
+        waiting: list[tuple[Notification, Delivery]],
+        queue: str,
     ) -> None:
         """The same batch again, later, for what this installation is still owed: the claims stay its own."""
         asked = max((d.retry_after or 0) for _, d in waiting)
@@ -118,4 +122,4 @@ class Notifier:
                 "attempt": message.attempt + 1,
             }
         )
-        self.mailbox.send(Queue.notifications, again, delay)
+        self.mailbox.send(queue, again, delay)

@@ -13,20 +13,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.errors import Conflict, PocketSOCError, TryLater, Unreadable
+from shared.errors import BudgetSpent, Conflict, PocketSOCError, TryLater
 from shared.nouns.configurations import Configuration, PollState
 from shared.nouns.detections import Channel, RawAlert, instant_of
-from shared.nouns.identity import aliases
+from shared.pipeline.hearing import heard
 from shared.pipeline.incidents import IncidentReader
 from shared.pipeline.messages import PollDue, RawAlerts
-from shared.pipeline.reading import as_bytes, read_alert, storable
+from shared.pipeline.sift import Sifter
 from shared.pipeline.tick import TICKET_LIFE
 from shared.store.configurations import Configurations
-from shared.store.detections import Detections
 from shared.store.mailbox import Mailbox
-from shared.store.quarantine import Kind, Quarantine
 from shared.store.stores import Queue
-from shared.vendors.vendor import Connection, Page, Vendor
+from shared.vendors.vendor import Connection, Page, Vendor, WebhookVendor
 
 _BUDGET = timedelta(minutes=4)
 _SLOWEST = timedelta(minutes=15)
@@ -39,14 +37,23 @@ class SupersededError(Exception):
     """The configuration was removed or another poll has taken over: stop without a word."""
 
 
+@dataclass
+class _Run:
+    """One poll. `queued` counts what it has queued; `left`, what its last page has beyond the most that may
+    be."""
+
+    started: datetime
+    queued: int = 0
+    left: int = 0
+
+
 @dataclass(frozen=True)
 class Poller:
     """Polls. `connect` joins a configuration with its way to the vendor."""
 
     configurations: Configurations
-    detections: Detections
+    sifter: Sifter
     incidents: IncidentReader
-    quarantine: Quarantine
     mailbox: Mailbox
     vendors: Mapping[str, Vendor]
     connect: Callable[[Configuration], Connection]
@@ -61,19 +68,21 @@ class Poller:
             or configured.state.ticket != due.ticket
         ):
             return
-        started = self.clock()
-        state = configured.state.model_copy(update={"last_attempt": instant_of(started)})
+        run = _Run(self.clock())
+        state = configured.state.model_copy(update={"last_attempt": instant_of(run.started)})
         try:
-            self._walk(configured.configuration, state, started)
+            self._walk(configured.configuration, state, run)
         except SupersededError:
             _log.info("poll of %s: another one has taken over", due.configuration_id)
 
-    def _walk(self, configuration: Configuration, state: PollState, started: datetime) -> None:
-        vendor = self.vendors[configuration.vendor]
-        pages, saved = self._pages(vendor, configuration, state), started
+    def _walk(self, configuration: Configuration, state: PollState, run: _Run) -> None:
+        pages, saved = self._pages(configuration, state), run.started
         while True:
             try:
                 page = next(pages, None)
+            except BudgetSpent as error:
+                self._pause(configuration, state, error)
+                return
             except PocketSOCError as error:
                 self._fail(configuration, state, error)
                 return
@@ -84,23 +93,14 @@ class Poller:
                 return
             if page is None:
                 return
-            queued = self._queue(vendor, configuration, page)
+            state, queued = self._take(configuration, state, page, run)
             if page.incidents:
                 self.incidents.keep(configuration, page.incidents)
-            state = state.model_copy(
-                update={
-                    "cursor": page.cursor,
-                    # Not before there is a page: a poll that failed at once has begun no walk.
-                    "walk_started": state.walk_started or instant_of(started),
-                    "alerts_read": state.alerts_read + len(page.alerts),
-                    "alerts_queued": state.alerts_queued + queued,
-                }
-            )
-            if page.done:
-                self._succeed(configuration, state, started)
+            if page.done or run.left:
+                self._succeed(configuration, state, run)
                 return
             now = self.clock()
-            ended = now - started > _BUDGET
+            ended = now - run.started > _BUDGET
             # Where a page brought nothing, losing its cursor loses nothing: the page is only read again.
             if queued or ended or now - saved > _QUIET:
                 renewed = state.model_copy(update={"ticket_until": instant_of(now + TICKET_LIFE)})
@@ -111,27 +111,45 @@ class Poller:
                 )
                 return
 
-    def _pages(self, vendor: Vendor, configuration: Configuration, state: PollState) -> Iterator[Page]:
+    def _pages(self, configuration: Configuration, state: PollState) -> Iterator[Page]:
+        vendor = self.vendors[configuration.vendor]
         yield from vendor.fetch(self.connect(configuration), state.cursor)
 
-    def _queue(self, vendor: Vendor, configuration: Configuration, page: Page) -> int:
-        """Queue the page's new and changed alerts; quarantine what cannot be read. Gives how many were
-        queued."""
+    def _take(
+        self, configuration: Configuration, state: PollState, page: Page, run: _Run
+    ) -> tuple[PollState, int]:
+        """Queue the page's new and changed alerts that are wanted, as many as may be; gives the state
+        afterwards, in which the page counts as read unless some of it is left for the next poll, and how many
+        were queued."""
         received = instant_of(self.clock())
-        prints: list[tuple[Any, str, str]] = []
-        for alert in page.alerts:
-            try:
-                raw = storable(alert)
-                detection = read_alert(vendor, raw, Channel.poll, configuration.cloud)
-            except Unreadable as error:
-                self.quarantine.put(Kind.alert, as_bytes(alert), reason=str(error), source=configuration.id)
-                continue
-            prints.append((raw, aliases(detection)[0], detection.fingerprint))
-        worth = self._worth(configuration, prints, received)
+        sifted = self.sifter.sift(configuration, page.alerts, received)
+        source = f"{configuration.id}:{Channel.poll}"
+        worth = [view.queued(received) for view in sifted.views if not view.said_by(source)]
+        most = configuration.filters.most_per_poll
+        now = worth if most is None else worth[: max(most - run.queued, 0)]
+        run.left = len(worth) - len(now)
+        self._queue(configuration, now, run)
+        after: dict[str, Any] = {
+            # Not before there is a page: a poll that failed at once has begun no walk.
+            "walk_started": state.walk_started or instant_of(run.started),
+            "read_from": state.read_from or _first_read(configuration, run.started),
+            "alerts_queued": state.alerts_queued + len(now),
+        }
+        if not run.left:
+            after |= {"cursor": page.cursor, "alerts_read": state.alerts_read + len(page.alerts)}
+        if sifted.kept_out_in_all is not None:
+            after["alerts_filtered"] = sifted.kept_out_in_all
+        if isinstance(self.vendors[configuration.vendor], WebhookVendor):
+            after |= heard(configuration, state, sifted.views, received)
+        return state.model_copy(update=after), len(now)
+
+    def _queue(self, configuration: Configuration, worth: Sequence[RawAlert], run: _Run) -> None:
+        """The first of a poll on the way of everybody's news, the rest where a backlog keeps nobody waiting
+        but itself."""
         for start in range(0, len(worth), _ALERTS_A_MESSAGE):
             alerts = tuple(worth[start : start + _ALERTS_A_MESSAGE])
             self.mailbox.send(
-                Queue.raw_alerts,
+                Queue.raw_alerts if run.queued < _ALERTS_A_MESSAGE else Queue.raw_alerts_backlog,
                 RawAlerts(
                     configuration_id=configuration.id,
                     channel=Channel.poll,
@@ -139,36 +157,31 @@ class Poller:
                     scope=configuration.scope,
                 ),
             )
-        return len(worth)
+            run.queued += len(alerts)
 
-    def _worth(
-        self, configuration: Configuration, prints: Sequence[tuple[Any, str, str]], received: str
-    ) -> list[RawAlert]:
-        known = self.detections.known(configuration.scope, [name for _, name, _ in prints])
-        source = f"{configuration.id}:{Channel.poll}"
-        return [
-            RawAlert(body=raw, received=received, known_new=name not in known)
-            for raw, name, fingerprint in prints
-            if name not in known or known[name].seen.get(source) != fingerprint
-        ]
+    def _succeed(self, configuration: Configuration, state: PollState, run: _Run) -> None:
+        after: dict[str, Any] = {
+            "last_success": instant_of(self.clock()),
+            "last_error": None,
+            "error_kind": None,
+            "failing_since": None,
+            "failures": 0,
+            "ticket": None,
+            "ticket_until": None,
+            "next_due": instant_of(run.started + timedelta(seconds=configuration.poll_interval)),
+        }
+        if not run.left:  # else the walk goes on with the next poll
+            after |= {"read_until": state.walk_started, "walk_started": None}
+        if configuration.filters.choosy:  # the webhook's are counted too
+            after["alerts_filtered"] = self.sifter.filtered.total(configuration.id)
+        self._save(state.model_copy(update=after), ticket=state.ticket or "")
 
-    def _succeed(self, configuration: Configuration, state: PollState, started: datetime) -> None:
-        self._save(
-            state.model_copy(
-                update={
-                    "last_success": instant_of(self.clock()),
-                    "read_until": state.walk_started,
-                    "walk_started": None,
-                    "last_error": None,
-                    "failing_since": None,
-                    "failures": 0,
-                    "ticket": None,
-                    "ticket_until": None,
-                    "next_due": instant_of(started + timedelta(seconds=configuration.poll_interval)),
-                }
-            ),
-            ticket=state.ticket or "",
-        )
+    def _pause(self, configuration: Configuration, state: PollState, error: BudgetSpent) -> None:
+        """Leave what is left of the vendor's calls to the analysts. Nothing has failed."""
+        wait = timedelta(seconds=max(error.retry_after or 0, 1))
+        _log.info("poll of %s pauses for %d s: %s", configuration.id, wait.total_seconds(), error)
+        after = {"ticket": None, "ticket_until": None, "next_due": instant_of(self.clock() + wait)}
+        self._save(state.model_copy(update=after), ticket=state.ticket or "")
 
     def _fail(self, configuration: Configuration, state: PollState, error: PocketSOCError) -> None:
         now = self.clock()
@@ -178,6 +191,7 @@ class Poller:
             state.model_copy(
                 update={
                     "last_error": str(error)[:2000],
+                    "error_kind": type(error).__name__,
                     "failing_since": state.failing_since or instant_of(now),
                     "failures": state.failures + 1,
                     "ticket": None,
@@ -204,6 +218,10 @@ class Poller:
         if current is None or current.state.ticket != ticket:
             raise SupersededError
         return state.model_copy(update={"etag": current.state.etag})
+
+
+def _first_read(configuration: Configuration, started: datetime) -> str:
+    return instant_of(started - timedelta(days=configuration.first_read_days))
 
 
 def _wait(configuration: Configuration, failures: int, error: PocketSOCError) -> timedelta:

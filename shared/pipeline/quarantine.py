@@ -67,11 +67,11 @@ class Quarantiner:
             self.mailbox.send(
                 Queue.raw_alerts, RawAlerts(configuration_id=source, channel=channel, alerts=(raw,))
             )
-        elif source == Queue.raw_alerts:
+        elif source in (Queue.raw_alerts, Queue.raw_alerts_backlog):
             batch = RawAlerts.model_validate_json(content)
-            self.mailbox.send(Queue.raw_alerts, batch.model_copy(update={"resume": True}))
-        elif source == Queue.notifications:
-            self.mailbox.send(Queue.notifications, Announcements.model_validate_json(content))
+            self.mailbox.send(source, batch.model_copy(update={"resume": True}))
+        elif source in (Queue.notifications, Queue.notifications_backlog):
+            self.mailbox.send(source, Announcements.model_validate_json(content))
         elif source == Queue.inventory:
             self.mailbox.send(Queue.inventory, InventoryDue.model_validate_json(content))
         else:

@@ -30,7 +30,7 @@ _HEADINGS = {
     Reason.late: "New detection, found late",
     Reason.test: "Test notification",
     Reason.blind: "PocketSOC does not see everything",
-    Reason.restored: "PocketSOC sees it again",
+    Reason.restored: "Resolved",
     Reason.expiring: "A credential ends soon",
     Reason.sign_in_again: "Sign in again",
 }

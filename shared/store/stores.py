@@ -34,6 +34,9 @@ class Table:
     inventory = "inventory"
     exports = "exports"
     audit = "audit"
+    filtered = "filtered"
+    troubles = "troubles"
+    heartbeats = "heartbeats"
 
 
 class Queue:
@@ -41,8 +44,10 @@ class Queue:
 
     polls = "polls"
     raw_alerts = "raw-alerts"
+    raw_alerts_backlog = "raw-alerts-backlog"
     notifications = "notifications"
     inventory = "inventory"
+    notifications_backlog = "notifications-backlog"
 
 
 class Container:

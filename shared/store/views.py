@@ -93,11 +93,12 @@ class View:
 
     def new_card(self, source: Source, key: str, now: Instant) -> Card:
         severity = self.detection.severity
+        reason = Reason.late if source.late else Reason.first_sight
         return Card(
             id=key,
             scope=source.scope,
             sightings=(self.sighting(source),),
-            announced=Announced(number=1, reason=Reason.first_sight, severity=severity, by=source.batch),
+            announced=Announced(number=1, reason=reason, severity=severity, by=source.batch),
             changed=now,
         )
 

@@ -55,6 +55,12 @@ class DefenderForCloudFields(Fields):
     first_read_days: int = Field(
         7, ge=0, le=90, title="First read", description="Not used: the list is always read whole (90 days)."
     )
+    webhook_expected: bool = Field(
+        False,
+        title="Webhook expected",
+        description="Tell the admins when polling finds alerts that the webhook did not bring, even if it "
+        "never brought one.",
+    )
 
 
 class DefenderForCloud:

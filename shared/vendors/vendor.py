@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from shared.nouns.configurations import AuthType, Cloud, CloudName, Configuration
-from shared.nouns.detections import Channel, Detection, Instant
+from shared.nouns.detections import Channel, Detection, Instant, Severity, Status
 
 Cursor = Mapping[str, Any]
 
@@ -174,6 +174,31 @@ class Fields(BaseModel):
         title="Inventory interval",
         description="Hours between readings of machines, vulnerabilities and so on, where there are any; "
         "scores once a day at most.",
+    )
+    minimum_severity: Severity | None = Field(
+        None,
+        title="Minimum severity",
+        description="Less severe alerts are not stored; alerts of unknown severity always are.",
+    )
+    severities: tuple[Severity, ...] = Field(
+        (), title="Severities", description="Only alerts of these severities; empty for all."
+    )
+    categories: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = Field(
+        (),
+        max_length=100,
+        title="Categories",
+        description="Only alerts of these categories, in the vendor's words; empty for all.",
+    )
+    statuses: tuple[Status, ...] = Field(
+        (),
+        title="Statuses",
+        description="Only alerts that have one of these when they are first seen; empty for all.",
+    )
+    most_per_poll: int | None = Field(
+        None,
+        ge=1,
+        title="Most per poll",
+        description="How many alerts one poll brings at most; the others come with the next ones.",
     )
 
 

@@ -39,6 +39,7 @@ from shared.store.inventory import Inventory
 from shared.store.mailbox import Mailbox
 from shared.store.memory import MemoryBlobs, MemoryQueues, MemorySecrets, MemoryTables
 from shared.store.quarantine import Quarantine
+from shared.store.troubles import Troubles
 from shared.vendors.vendor import (
     Api,
     Check,
@@ -262,6 +263,7 @@ def parts(issuer: Issuer, clock: Clock) -> ApiParts:
             clock=clock,
             max_bytes=1_000_000,
         ),
+        troubles=Troubles(tables=tables),
         queues=queues,
         clouds=CLOUDS,
         secrets=secrets,

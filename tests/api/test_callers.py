@@ -45,6 +45,7 @@ TABLE = {
     "POST /api/v1/installations/{id}/test": READER,
     "GET /api/v1/push/web": READER,
     "GET /api/v1/status": READER,
+    "GET /api/v1/troubles": READER,
     "GET /api/v1/quarantine": ADMIN,
     "GET /api/v1/quarantine/{id}": ADMIN,
     "POST /api/v1/quarantine/{id}/replay": ADMIN,

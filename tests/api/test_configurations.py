@@ -299,3 +299,32 @@ def test_secrets_are_marked_write_only_in_the_form(reader: Any) -> None:
     form = vendors["defender_endpoint"]["fields"]["properties"]
     assert form["client_secret"]["writeOnly"] is True
     assert vendors["defender_endpoint"]["permissions"][0]["any_of"] == ["Alert.Read.All"]
+
+
+def test_filters_are_flat_in_the_form_and_read_anew_when_more_is_wanted(
+    admin: Any, parts: Any, configuration: dict[str, Any]
+) -> None:
+    """A cap alone changes nothing of what is read."""
+    url = f"/api/v1/configurations/{configuration['id']}"
+    stored = parts.configurations.get(configuration["id"])
+    parts.configurations.save_state(stored.state.model_copy(update={"cursor": {"at": "x"}}))
+
+    capped = admin.patch(url, json={"fields": {"most_per_poll": 100}})
+    kept = parts.configurations.get(configuration["id"]).state.cursor
+    chosen = admin.patch(url, json={"fields": {"minimum_severity": "medium", "categories": ["Malware"]}})
+    anew = parts.configurations.get(configuration["id"])
+
+    assert (capped.status_code, chosen.status_code, kept) == (200, 200, {"at": "x"})
+    shown = chosen.json()["fields"]
+    assert (shown["most_per_poll"], shown["minimum_severity"], shown["statuses"]) == (100, "medium", [])
+    assert (anew.state.cursor, anew.configuration.filters.categories) == (None, ("Malware",))
+    assert chosen.json()["health"]["alerts_filtered"] == 0
+
+
+def test_a_filter_that_nobody_knows_is_refused(admin: Any, configuration: dict[str, Any]) -> None:
+    """With the name of its field."""
+    url = f"/api/v1/configurations/{configuration['id']}"
+
+    answer = admin.patch(url, json={"fields": {"statuses": ["sleeping"]}})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.fields.statuses.0")

@@ -42,6 +42,7 @@ OPERATIONS = [
     "POST /api/v1/installations/{id}/test",
     "GET /api/v1/push/web",
     "GET /api/v1/status",
+    "GET /api/v1/troubles",
     "GET /api/v1/quarantine",
     "GET /api/v1/quarantine/{id}",
     "POST /api/v1/quarantine/{id}/replay",

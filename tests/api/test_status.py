@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from shared.api import VERSION
+from shared.nouns.troubles import Trouble, TroubleKind
 from shared.store.quarantine import Kind
 from shared.store.stores import QUEUES, Queue
 
@@ -51,3 +52,21 @@ def test_what_is_replayed_leaves_the_quarantine_for_its_queue(admin: Any, parts:
     answers = [admin.post(f"/api/v1/quarantine/{id}/replay").status_code for _ in range(2)]
 
     assert (answers, parts.quarantine.count(), parts.queues.depth(Queue.raw_alerts)) == ([202, 404], 0, 1)
+
+
+def test_what_keeps_us_from_seeing_is_shown_as_long_as_it_lasts(reader: Any, parts: Any) -> None:
+    """In the status and by itself, with what to do; not while only its end is still to be told."""
+    since = "2026-11-20T09:00:00.0000000Z"
+    lasting, over = (
+        parts.troubles.open(
+            Trouble(kind=TroubleKind.sign_in, subject=name, title=name, text="Do this.", since=since), since
+        )
+        for name in ("lasting", "over")
+    )
+    parts.troubles.save(over.model_copy(update={"over": since}))
+
+    listed = reader.get("/api/v1/troubles").json()["items"]
+
+    assert reader.get("/api/v1/status").json()["troubles"] == listed
+    assert [(t["kind"], t["subject"], t["text"]) for t in listed] == [("sign_in", "lasting", "Do this.")]
+    assert lasting.opened == listed[0]["found"]

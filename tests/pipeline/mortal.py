@@ -24,6 +24,7 @@ from shared.push.transport import Delivery
 from shared.settings import Settings
 from shared.store.configurations import Configurations
 from shared.store.memory import MemoryBlobs, MemoryQueues, MemorySecrets, MemoryTables
+from shared.store.stores import QUEUES
 from shared.vendors.vendor import Connection, Page, WebhookItem
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -86,6 +87,7 @@ class Vendor:
     pages hold two."""
 
     slug, title = "defender_for_cloud", "Vendor"
+    page_size = 2
 
     def __init__(self) -> None:
         self.alerts: list[dict[str, Any]] = []
@@ -106,7 +108,7 @@ class Vendor:
         """Everything from the cursor on, that one included."""
         left = [a for a in self.alerts if a["at"] >= (cursor or {"at": 0})["at"]]
         while True:
-            page, left = tuple(left[:2]), left[2:]
+            page, left = tuple(left[: self.page_size]), left[self.page_size :]
             at = page[-1]["at"] if page else (cursor or {"at": 0})["at"]
             yield Page(page, {"at": at}, done=not left)
             if not left:
@@ -196,6 +198,7 @@ class Rig:
                     transport=Transport.webpush,
                     registration={"endpoint": "1"},
                     registered="2026-01-01T00:00:00.0000000Z",
+                    admin=number == 0,
                 )
             )
         self.configuration = self.parts.configurations.save(
@@ -263,7 +266,7 @@ class Rig:
         for _ in range(40):
             while not self.survive(self.pump.drain):
                 pass
-            names = [q for name in ("polls", "raw-alerts", "notifications") for q in (name, f"{name}-poison")]
+            names = [q for name in QUEUES for q in (name, f"{name}-poison")]
             if not any(self.real_queues.depth(q) for q in names):
                 return
             self.now += timedelta(seconds=31)

@@ -97,7 +97,7 @@ def test_a_trouble_is_said_with_its_remedy_and_leads_to_the_status() -> None:
     assert words.title == over.title == "Head office cannot sign in"
     assert words.body == "Sign in again · The secret has expired: make a new one."
     assert (words.link, words.loudness) == (f"{URL}/portal/#/status", Loudness.loud)
-    assert (over.body, over.loudness) == ("PocketSOC sees it again", Loudness.quiet)
+    assert (over.body, over.loudness) == ("Resolved", Loudness.quiet)
     assert over.collapse_key == words.collapse_key
     assert over.ids != words.ids
 

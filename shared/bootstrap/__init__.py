@@ -8,11 +8,11 @@ vendor's mapping.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from shared.bootstrap.stores import Stores, part
 from shared.nouns.configurations import CLOUDS, Cloud, CloudName, Configuration
 from shared.settings import Settings, read_settings
 
@@ -31,21 +31,11 @@ if TYPE_CHECKING:
     from shared.pipeline.quarantine import Quarantiner
     from shared.pipeline.receive import Receiver
     from shared.pipeline.remap import Remapper
+    from shared.pipeline.sift import Sifter
     from shared.pipeline.tick import Ticker
+    from shared.pipeline.timers import Timers
+    from shared.pipeline.watch import Lookout, Watcher
     from shared.push.transport import PushTransport
-    from shared.store.audit import Audit
-    from shared.store.configurations import Configurations
-    from shared.store.deliveries import Deliveries
-    from shared.store.detections import Detections
-    from shared.store.feed import Feed
-    from shared.store.incident_list import IncidentList
-    from shared.store.incidents import Incidents
-    from shared.store.installations import Installations
-    from shared.store.inventory import Inventory
-    from shared.store.mailbox import Mailbox
-    from shared.store.posture import Posture
-    from shared.store.quarantine import Quarantine
-    from shared.store.stores import Blobs, Queues, Secrets, Tables
     from shared.vendors.vendor import Connection, Vendor
 
 
@@ -61,148 +51,18 @@ def clouds_for(settings: Settings) -> Mapping[CloudName, Cloud]:
     return {name: cloud.model_copy(update={**places, **hosts}) for name, cloud in CLOUDS.items()}
 
 
-T = TypeVar("T")
+class Parts(Stores):
+    """Every part of the product, made when first asked for."""
 
-
-class part(Generic[T]):  # noqa: N801 - reads as what it is: a decorator
-    """A property made on first use and kept. Two threads that ask at once get the same one, which functools'
-    cached_property has not promised since Python 3.12: two stores of one file would overwrite each other."""
-
-    def __init__(self, make: Callable[[Parts], T]) -> None:
-        self._make = make
-        self._name = make.__name__
-        self.__doc__ = make.__doc__
-
-    def __get__(self, parts: Parts, owner: type[Parts] | None = None) -> T:
-        with parts.lock:
-            if self._name not in parts.__dict__:
-                parts.__dict__[self._name] = self._make(parts)
-            made: T = parts.__dict__[self._name]
-            return made
-
-
-class Parts:
-    """Every part of the product, made when first asked for. Storage, secrets and clock can be handed in
-    (tests, benchmarks)."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        tables: Tables | None = None,
-        queues: Queues | None = None,
-        blobs: Blobs | None = None,
-        secrets: Secrets | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self.lock = threading.RLock()
-        self.settings = settings
-        self.clock = clock
-        handed = {"tables": tables, "queues": queues, "blobs": blobs, "secrets": secrets}
-        self.__dict__.update({name: part for name, part in handed.items() if part is not None})
+    def __init__(self, settings: Settings, **handed: Any) -> None:
+        super().__init__(settings, **handed)
         self._connections: dict[str, tuple[str, Connection]] = {}
-
-    @part
-    def tables(self) -> Tables:
-        from shared.store.tables import azure_tables
-
-        return azure_tables(self.settings)
-
-    @part
-    def queues(self) -> Queues:
-        from shared.store.queues import azure_queues
-
-        return azure_queues(self.settings)
-
-    @part
-    def blobs(self) -> Blobs:
-        from shared.store.blobs import azure_blobs
-
-        return azure_blobs(self.settings)
-
-    @part
-    def secrets(self) -> Secrets:
-        from shared.store.secrets import secrets_from
-
-        return secrets_from(self.settings)
-
-    @part
-    def mailbox(self) -> Mailbox:
-        from shared.store.mailbox import Mailbox
-
-        return Mailbox(self.queues, self.blobs)
-
-    @part
-    def configurations(self) -> Configurations:
-        from shared.store.configurations import Configurations
-
-        return Configurations(tables=self.tables)
 
     @part
     def known_configurations(self) -> KnownConfigurations:
         from shared.pipeline.known_configurations import KnownConfigurations
 
         return KnownConfigurations(configurations=self.configurations)
-
-    @part
-    def detections(self) -> Detections:
-        from shared.store.detections import Detections
-
-        return Detections(tables=self.tables, blobs=self.blobs, clock=self.clock)
-
-    @part
-    def feed(self) -> Feed:
-        from shared.store.feed import Feed
-
-        return Feed(tables=self.tables, clock=self.clock)
-
-    @part
-    def incidents(self) -> Incidents:
-        from shared.store.incidents import Incidents
-
-        return Incidents(tables=self.tables, blobs=self.blobs, clock=self.clock)
-
-    @part
-    def incident_list(self) -> IncidentList:
-        from shared.store.incident_list import IncidentList
-
-        return IncidentList(tables=self.tables)
-
-    @part
-    def audit(self) -> Audit:
-        from shared.store.audit import Audit
-
-        return Audit(tables=self.tables, clock=self.clock)
-
-    @part
-    def inventory(self) -> Inventory:
-        from shared.store.inventory import Inventory
-
-        return Inventory(tables=self.tables)
-
-    @part
-    def installations(self) -> Installations:
-        from shared.store.installations import Installations
-
-        return Installations(tables=self.tables, secrets=self.secrets)
-
-    @part
-    def deliveries(self) -> Deliveries:
-        from shared.store.deliveries import Deliveries
-
-        return Deliveries(tables=self.tables)
-
-    @part
-    def quarantine(self) -> Quarantine:
-        from shared.store.quarantine import Quarantine
-
-        return Quarantine(tables=self.tables, blobs=self.blobs, clock=self.clock)
-
-    @part
-    def posture(self) -> Posture:
-        from shared.store.posture import Posture
-
-        return Posture(tables=self.tables, blobs=self.blobs)
 
     @part
     def vendors(self) -> Mapping[str, Vendor]:
@@ -290,14 +150,42 @@ class Parts:
         return InventoryReader(self.inventory, self.configurations, self.vendors, self.connect, self.clock)
 
     @part
+    def lookouts(self) -> tuple[Lookout, ...]:
+        """What the watch looks for; each part that can be in trouble adds its own here."""
+        from shared.pipeline.lookouts import configurations, queues, timers
+
+        return (
+            configurations(self.configurations, self.clock),
+            timers(self.heartbeats, self.clock),
+            queues(self.queues, self.quarantine, self.heartbeats, self.clock),
+        )
+
+    @part
+    def watcher(self) -> Watcher:
+        from shared.pipeline.watch import Watcher
+
+        return Watcher(self.troubles, self.mailbox, self.lookouts, self.clock)
+
+    @part
+    def timers(self) -> Timers:
+        from shared.pipeline.timers import Timers
+
+        return Timers(self.ticker, self.watcher, self.heartbeats, self.clock)
+
+    @part
+    def sifter(self) -> Sifter:
+        from shared.pipeline.sift import Sifter
+
+        return Sifter(self.detections, self.quarantine, self.filtered, self.vendors)
+
+    @part
     def poller(self) -> Poller:
         from shared.pipeline.poll import Poller
 
         return Poller(
             configurations=self.configurations,
-            detections=self.detections,
+            sifter=self.sifter,
             incidents=self.incident_reader,
-            quarantine=self.quarantine,
             mailbox=self.mailbox,
             vendors=self.vendors,
             connect=self.connect,
@@ -324,6 +212,7 @@ class Parts:
             detections=self.detections,
             posture=self.posture,
             quarantine=self.quarantine,
+            filtered=self.filtered,
             mailbox=self.mailbox,
             vendors=self.vendors,
         )
