@@ -109,7 +109,7 @@ def _deliver(
     report: Report, storage: Azurite, pump: Pump, spread: str, size: int, before: Counter[str]
 ) -> None:
     """The same with the announcements delivered to one phone, whose push service costs nothing."""
-    _one_phone(pump.parts)
+    one_phone(pump.parts)
     with counted(storage.ports) as counts:
         work_off(pump, Queue.notifications)
     delivering = without_looking(counts)
@@ -128,7 +128,8 @@ class _Taker:
         return Delivery(Outcome.delivered)
 
 
-def _one_phone(parts: Parts) -> None:
+def one_phone(parts: Parts) -> None:
+    """Register a phone, whose push service costs nothing."""
     from shared.nouns.notifications import Installation
 
     parts.__dict__["transports"] = {Transport.webpush: _Taker()}
