@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -112,7 +113,7 @@ def simulator_lines() -> list[str]:
 @pytest.mark.parametrize("line", simulator_lines())
 def test_every_command_of_the_simulator_is_one(line: str) -> None:
     """Its parser takes it."""
-    words = [word.strip('"').replace("$dialect", "pascal") for word in line.split()]
+    words = [word.replace("$dialect", "pascal") for word in shlex.split(line)]
 
     options = _parser().parse_args(words)
 
@@ -199,9 +200,9 @@ def test_the_counted_functions_are_as_many() -> None:
     assert f"list {declared} functions" in named("docs/operations.md")
 
 
-def test_decisions_are_numbered_without_gaps() -> None:
+def test_every_decision_has_a_number_of_its_own() -> None:
     """Others refer to them by their number, which the title repeats."""
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 
-    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    assert len({int(page.name[:4]) for page in pages}) == len(pages)
     assert all(text_of(page).startswith(f"# {int(page.name[:4])}. ") for page in pages)
