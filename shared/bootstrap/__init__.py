@@ -93,7 +93,7 @@ class Parts(Stores):
     def _connection(self, configuration: Configuration) -> Connection:
         from shared.auth.sign_in import token_source
         from shared.vendors.client import ApiClient
-        from shared.vendors.vendor import Connection
+        from shared.vendors.vendor import Connection, headers_of
 
         vendor, cloud = self.vendors[configuration.vendor], self.clouds[configuration.cloud]
         ca_bundle = self.settings.ca_bundle
@@ -110,6 +110,7 @@ class Parts(Stores):
             audience=vendor.audience(configuration, cloud),
             vendor_title=vendor.title,
             ca_bundle=ca_bundle,
+            headers=headers_of(vendor),
         )
         return Connection(configuration=configuration, cloud=cloud, api=api, now=self.clock)
 

@@ -49,6 +49,11 @@ class Cloud(BaseModel):
     defender_portal: str
     azure_portal: str
 
+    @property
+    def graph_audience(self) -> str:
+        """What tokens for Graph are asked for: its real address, also where something stands in its place."""
+        return CLOUDS[self.name].graph
+
 
 CLOUD_APPS_AUDIENCE = "05a65629-4c1b-48c1-a78b-804c4abdd4af"
 """The resource app "Microsoft Cloud App Security", in every cloud."""

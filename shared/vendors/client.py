@@ -44,7 +44,8 @@ class ApiClient:
 
     `root` is the https origin and path prefix that paths are relative to; `allow_hosts` are further hosts
     (`host` or `host:port`) that full URLs may point to; `timeout` is (connect, read) in seconds;
-    `largest_answer` is in bytes. Raises HostNotAllowed for a root that is not a plain https address.
+    `largest_answer` is in bytes; `headers` go with every request. Raises HostNotAllowed for a root that is
+    not a plain https address.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class ApiClient:
         timeout: tuple[float, float] = (10, 60),
         allow_hosts: tuple[str, ...] = (),
         largest_answer: int = LARGEST_ANSWER,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._title = vendor_title
         self._root = root.rstrip("/")
@@ -72,6 +74,7 @@ class ApiClient:
         self._ca_bundle = ca_bundle
         self._timeout = timeout
         self._largest = largest_answer
+        self._headers = dict(headers or {})
         self._thread = threading.local()
 
     def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -145,6 +148,7 @@ class ApiClient:
 
     def _send(self, method: str, url: str, body: Any, token: str) -> Answer:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": USER_AGENT}
+        headers = self._headers | headers
         began, status = time.monotonic(), "no answer"
         self._thread.used, session = False, self._session()
         try:

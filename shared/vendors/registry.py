@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from shared.vendors.defender_endpoint import DefenderEndpoint
 from shared.vendors.defender_for_cloud import DefenderForCloud
+from shared.vendors.graph_security import GraphSecurity
 from shared.vendors.vendor import Vendor
 
 VENDORS: Mapping[str, Vendor] = {
     DefenderEndpoint.slug: DefenderEndpoint(),
     DefenderForCloud.slug: DefenderForCloud(),
+    GraphSecurity.slug: GraphSecurity(),
 }

@@ -265,6 +265,18 @@ def limits_of(vendor: Vendor) -> tuple[Limit, ...]:
 
 
 @runtime_checkable
+class PreferringVendor(Vendor, Protocol):
+    """A vendor whose API is told something with every request, also with those that follow a link."""
+
+    headers: ClassVar[Mapping[str, str]]
+
+
+def headers_of(vendor: Vendor) -> Mapping[str, str]:
+    """What is said to the vendor's API with every request, besides who asks."""
+    return vendor.headers if isinstance(vendor, PreferringVendor) else {}
+
+
+@runtime_checkable
 class ChoosingVendor(Vendor, Protocol):
     """A vendor with several ways to the same things: what is to be granted depends on a configuration's
     options. `permissions` are then those of the usual way."""

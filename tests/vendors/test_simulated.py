@@ -12,7 +12,7 @@ from shared.nouns.configurations import CLOUDS, CloudName, Configuration
 from shared.nouns.detections import Channel
 from shared.vendors.client import ApiClient
 from shared.vendors.registry import VENDORS
-from shared.vendors.vendor import Connection, Page
+from shared.vendors.vendor import Connection, Page, headers_of
 from simulator import scenarios
 from simulator.sample import SUBSCRIPTION_ID
 from simulator.serve import Simulator
@@ -47,7 +47,8 @@ def reach(_running: Simulator, world: World) -> Callable[[str], Connection]:
 
     def build(slug: str) -> Connection:
         host = _running.url.removeprefix("https://")
-        here = {"arm": _running.url, "endpoint_api": _running.url, "endpoint_hosts": (host,)}
+        places = {name: _running.url for name in ("arm", "endpoint_api", "graph")}
+        here = {**places, "endpoint_hosts": (host,)}
         cloud = CLOUDS[CloudName.commercial].model_copy(update=here)
         options = {"subscription_id": SUBSCRIPTION_ID}
         configuration = Configuration(id="c", vendor=slug, display_name="Ours", options=options)
@@ -57,6 +58,7 @@ def reach(_running: Simulator, world: World) -> Callable[[str], Connection]:
             audience=VENDORS[slug].audience(configuration, cloud),
             vendor_title=VENDORS[slug].title,
             ca_bundle=_running.ca_bundle,
+            headers=headers_of(VENDORS[slug]),
         )
         return Connection(configuration, cloud, api, world.now)
 
