@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from ipaddress import ip_address
-from urllib.parse import quote
 
 from shared.errors import Refused
 from shared.nouns.detections import instant_of
@@ -19,6 +18,7 @@ from shared.vendors.listing import read_page
 from shared.vendors.vendor import Connection
 
 _DEVICE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_MACHINE_ID = re.compile(r"[0-9a-z-]{1,64}", re.IGNORECASE)  # 40 hex digits today
 _MOST = 100  # machines with one name or address
 # The service looks 15 minutes to both sides of the time, which must not be in its future.
 _SEEN_BEFORE = timedelta(minutes=10)
@@ -47,9 +47,7 @@ def _by_address(connection: Connection, given: str) -> Affiliation:
     try:
         address = ip_address(given.strip()).compressed
     except ValueError:
-        return Affiliation(
-            answer=Answer.could_not_ask, source=f"{WHO}: lastIpAddress", reason="This is no IP address."
-        )
+        return _no_way("lastIpAddress", "This is no IP address.")
     latest = _answer("lastIpAddress", _machines(connection, f"lastIpAddress eq {_literal(address)}"))
     if latest.answer is Answer.yes:
         return latest
@@ -61,10 +59,10 @@ def _by_address(connection: Connection, given: str) -> Affiliation:
 def _by_id(connection: Connection, given: str) -> Affiliation:
     if _DEVICE_ID.fullmatch(given):
         return _answer("aadDeviceId", _machines(connection, f"aadDeviceId eq {_literal(given.lower())}"))
+    if not _MACHINE_ID.fullmatch(given):
+        return _no_way("machine id", "This is neither a machine id nor an Entra device id.")
     try:
-        found = machine(
-            connection.api.get(f"/api/machines/{quote(given, safe='')}"), connection.cloud.defender_portal
-        )
+        found = machine(connection.api.get(f"/api/machines/{given}"), connection.cloud.defender_portal)
     except Refused as error:
         if error.status not in (400, 404):  # 400: not in the form of an id
             raise
@@ -93,6 +91,10 @@ def _answer(how: str, found: list[Item]) -> Affiliation:
     machines = {item.id: item for item in found}
     known = Answer.yes if machines else Answer.no
     return Affiliation(answer=known, source=f"{WHO}: {how}", found=tuple(machines.values()))
+
+
+def _no_way(how: str, reason: str) -> Affiliation:
+    return Affiliation(answer=Answer.could_not_ask, source=f"{WHO}: {how}", reason=reason)
 
 
 def _literal(value: str) -> str:

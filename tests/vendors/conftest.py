@@ -15,9 +15,15 @@ import pytest
 from shared.errors import PocketSOCError
 from shared.nouns.configurations import CLOUDS, CloudName, Configuration
 from shared.nouns.detections import instant
-from shared.vendors.vendor import Connection
+from shared.vendors.client import ApiClient
+from shared.vendors.registry import VENDORS
+from shared.vendors.vendor import Connection, headers_of
+from simulator import sample, scenarios
+from simulator.serve import Simulator
+from simulator.world import World
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+SIMULATED_NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SUBSCRIPTION = "7d1f3a52-6c1b-4f0e-8a77-2b9d5e4c6f10"
 
 
@@ -162,3 +168,49 @@ def ids() -> Callable[..., list[str]]:
         return [alert["id"] for page in pages for alert in page.alerts]
 
     return of
+
+
+@pytest.fixture(scope="module")
+def _running() -> Iterator[Simulator]:
+    with Simulator(World.sample(clock=lambda: SIMULATED_NOW)) as running:
+        yield running
+
+
+@pytest.fixture
+def world(_running: Simulator) -> World:
+    """The simulated Microsoft cloud, empty, over https."""
+    _running.world.advance((SIMULATED_NOW - _running.world.now()).total_seconds())
+    scenarios.reset(_running.world)
+    return _running.world
+
+
+@pytest.fixture
+def reach(_running: Simulator, world: World) -> Callable[..., Connection]:
+    """Builds a connection of a vendor to the simulator, with the real client; as the sample app, or another
+    by its client id."""
+
+    class Tokens:
+        def __init__(self, client_id: str | None) -> None:
+            self._client_id = client_id
+
+        def token(self, audience: str, *, refresh: bool = False) -> str:
+            return world.token(audience, client_id=self._client_id)
+
+    def build(slug: str, client_id: str | None = None) -> Connection:
+        host = _running.url.removeprefix("https://")
+        places = {name: _running.url for name in ("arm", "endpoint_api", "graph")}
+        here = {**places, "endpoint_hosts": (host,)}
+        cloud = CLOUDS[CloudName.commercial].model_copy(update=here)
+        options = {"subscription_id": sample.SUBSCRIPTION_ID}
+        configuration = Configuration(id="c", vendor=slug, display_name="Ours", options=options)
+        api = ApiClient(
+            root=VENDORS[slug].api_root(configuration, cloud),
+            tokens=Tokens(client_id),
+            audience=VENDORS[slug].audience(configuration, cloud),
+            vendor_title=VENDORS[slug].title,
+            ca_bundle=_running.ca_bundle,
+            headers=headers_of(VENDORS[slug]),
+        )
+        return Connection(configuration, cloud, api, world.now)
+
+    return build

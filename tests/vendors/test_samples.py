@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 
 from shared.nouns.detections import Channel, Detection, instant
+from shared.nouns.inventory import InventoryKind
+from shared.vendors import endpoint_inventory
+from shared.vendors.answers import Answer as HttpAnswer
+from shared.vendors.answers import refusal
 from shared.vendors.registry import VENDORS
 
 _FOLDER = os.environ.get("POCKETSOC_SAMPLES")
@@ -102,3 +106,68 @@ def test_a_recorded_cloud_alert_maps_rightly(raw):
     assert (item.kind, item.id) == ("alert", found.native_id)
     assert '"$id"' not in found.model_dump_json()
     assert '"$ref"' not in found.model_dump_json()
+
+
+# What a recorded answer holds, by the name of its file without `.json`.
+_ROWS = {
+    "vulnerabilities_list": endpoint_inventory.vulnerability,
+    "rapid7_get_machine_vulnerabilities": endpoint_inventory.vulnerability,
+    "rapid7_get_machine_information_first": endpoint_inventory.machine,
+    "rapid7_get_machine_information_by_id": endpoint_inventory.machine,
+    "rapid7_find_machines_with_software": endpoint_inventory.machine,
+    "rapid7_search_machines_empty": endpoint_inventory.machine,
+    "defectdojo_machines_issue_11217": endpoint_inventory.machine,
+    "defectdojo_report_one_vuln": endpoint_inventory.machine_vulnerability,
+}
+
+
+def _answer(name: str) -> Any:
+    return json.loads(Path(_FOLDER or ".").joinpath("mde", f"{name}.json").read_text("utf-8-sig"))
+
+
+@pytest.mark.parametrize("name", _ROWS)
+def test_a_recorded_inventory_maps_rightly(name):
+    """Every row is an item: its id, its name, its severity or risk, and nothing is dropped."""
+    answer = _answer(name)
+    for row in answer.get("value", [answer]):
+        found = _ROWS[name](row)
+        assert found is not None
+        assert found.id == row["id"]
+        assert found.name == (row.get("name") or row.get("cveId") or row.get("computerDnsName"))
+        said = row.get("severity") or row.get("riskScore") or "None"
+        assert found.severity == (None if said == "None" else said.lower())
+        assert found.machine_id == row.get("machineId")
+        assert found.score == row.get("cvssV3")
+        if row.get("lastIpAddress"):
+            assert row["lastIpAddress"] in found.addresses
+        assert type(found).model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_recorded_score_is_read(connect, scripted):
+    """With the time that it is for."""
+    answer = _answer("exposure_score")
+    connection = connect(scripted(answer))
+    score = next(VENDORS["defender_endpoint"].inventory(connection, InventoryKind.score))[0]  # type: ignore[attr-defined]
+    assert (score.score, score.updated) == (answer["score"], instant(answer["time"]))
+
+
+def test_a_recorded_hunt_is_a_table(connect):
+    """Columns in their order, rows as they came."""
+    answer = _answer("advancedqueries_run_response")
+
+    class Recorded:
+        def post(self, path, body):
+            return answer
+
+    found = VENDORS["defender_endpoint"].hunt(connect(Recorded()), "DeviceProcessEvents", None)  # type: ignore[attr-defined]
+    assert [(c.name, c.type) for c in found.columns] == [(c["Name"], c["Type"]) for c in answer["Schema"]]
+    assert list(found.rows) == answer["Results"]
+
+
+@pytest.mark.parametrize("name", ["error_403_missing_roles_2026", "error_404_resource_not_found"])
+def test_a_recorded_refusal_reaches_the_operator(name):
+    """With its words."""
+    status = int(name.split("_")[1])
+    body = Path(_FOLDER or ".").joinpath("mde", f"{name}.json").read_bytes()
+    said = str(refusal(HttpAnswer(status, {}, body), "Defender for Endpoint"))
+    assert _answer(name)["error"]["message"].rstrip(".") in said

@@ -2,67 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from shared.errors import TryLater
-from shared.nouns.configurations import CLOUDS, CloudName, Configuration
 from shared.nouns.detections import Channel
-from shared.vendors.client import ApiClient
 from shared.vendors.registry import VENDORS
-from shared.vendors.vendor import Connection, Page, headers_of
+from shared.vendors.vendor import Page
 from simulator import scenarios
-from simulator.sample import SUBSCRIPTION_ID
-from simulator.serve import Simulator
-from simulator.world import World
 
-START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 pytestmark = pytest.mark.peer
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def _running() -> Iterator[Simulator]:
-    with Simulator(World.sample(clock=lambda: START)) as running:
-        yield running
-
-
-@pytest.fixture
-def world(_running: Simulator) -> World:
-    """The simulated cloud, empty."""
-    _running.world.advance((START - _running.world.now()).total_seconds())
-    scenarios.reset(_running.world)
-    return _running.world
-
-
-@pytest.fixture
-def reach(_running: Simulator, world: World) -> Callable[[str], Connection]:
-    """Builds a connection of a vendor to the simulator."""
-
-    class Tokens:
-        def token(self, audience: str, *, refresh: bool = False) -> str:
-            return world.token(audience)
-
-    def build(slug: str) -> Connection:
-        host = _running.url.removeprefix("https://")
-        places = {name: _running.url for name in ("arm", "endpoint_api", "graph")}
-        here = {**places, "endpoint_hosts": (host,)}
-        cloud = CLOUDS[CloudName.commercial].model_copy(update=here)
-        options = {"subscription_id": SUBSCRIPTION_ID}
-        configuration = Configuration(id="c", vendor=slug, display_name="Ours", options=options)
-        api = ApiClient(
-            root=VENDORS[slug].api_root(configuration, cloud),
-            tokens=Tokens(),
-            audience=VENDORS[slug].audience(configuration, cloud),
-            vendor_title=VENDORS[slug].title,
-            ca_bundle=_running.ca_bundle,
-            headers=headers_of(VENDORS[slug]),
-        )
-        return Connection(configuration, cloud, api, world.now)
-
-    return build
 
 
 def _ids(pages: list[Page], key: str) -> list[str]:
