@@ -20,6 +20,7 @@ from shared.nouns.troubles import TroubleKind
 from shared.settings import Settings
 from shared.store.quarantine import Kind
 from shared.vendors.registry import VENDORS
+from shared.vendors.vendor import Fields
 from simulator.__main__ import _parser
 from simulator.webhook_dialects import DIALECTS, POSTURE
 
@@ -159,6 +160,19 @@ def test_every_vendor_has_its_guide_and_every_guide_is_linked() -> None:
     assert {f"# {vendor.title}" for vendor in VENDORS.values()} <= set(guides.values())
     assert set(guides) - {"README.md"} <= listed
     assert "](docs/setup/README.md)" in named("README.md")
+
+
+def test_every_feature_and_field_is_in_its_vendors_guide() -> None:
+    """With the permission that is enough for it, and the name that the API has for it."""
+    guides = {text_of(path).splitlines()[0]: text_of(path) for path in (ROOT / "docs" / "setup").glob("*.md")}
+    for vendor in VENDORS.values():
+        guide = guides[f"# {vendor.title}"]
+        needed = {
+            name for one in vendor.permissions.values() for name in (one.any_of[:1] + one.delegated[:1])
+        }
+        own = set(vendor.fields.model_fields) - set(Fields.model_fields)
+
+        assert {name for name in needed | own if f"`{name}`" not in guide} == set(), vendor.title
 
 
 def test_every_health_word_is_explained() -> None:
