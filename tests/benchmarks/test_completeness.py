@@ -46,7 +46,7 @@ def test_duplicates_are_found_when_nothing_dedupes(monkeypatch: pytest.MonkeyPat
     """Without the identities' gate the same alert is stored again."""
     monkeypatch.setattr(Identities, "known", lambda *_: {})
     monkeypatch.setattr(Identities, "insert", lambda *_: None)
-    monkeypatch.setattr("shared.store.detections.card_id", lambda *_: f"8236543200000-{uuid4().hex[:16]}")
+    monkeypatch.setattr("shared.store.views.card_id", lambda *_: f"8236543200000-{uuid4().hex[:16]}")
     assert {"duplicate detections", "announcements without a change"} <= set(lived().missed)
 
 
