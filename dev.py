@@ -5,6 +5,10 @@
   test [arguments]    the tests; arguments go to pytest
   lint                ruff check, ruff format --check, mypy
   bench <name> [...]  a benchmark of benchmarks/; without a name, the list of them
+  infra [--write]     infra/ and workflows: ARM JSON in step, checkov; --write makes the ARM JSON anew
+  package             the zip that is published, into .local
+  sbom                a bill of materials of what is deployed (CycloneDX), into .local
+  vulnerabilities     what is known against the packages that are deployed (asks PyPI)
   clean               remove everything that the other commands made here
   help                this text
 
@@ -73,6 +77,34 @@ def bench(arguments: list[str]) -> int:
     return _call([str(workshop.python), "-m", "benchmarks." + arguments[0], *arguments[1:]])
 
 
+def infra(arguments: list[str]) -> int:
+    """The infrastructure: made, compared, checked."""
+    workshop.prepare("local", "dev")
+    if arguments == ["--write"]:
+        return _deployment("arm")
+    checkov = workshop.tool("infra", "checkov")
+    return _deployment("arm", "--compare") or _deployment("audit", "--checkov", str(checkov))
+
+
+def package(arguments: list[str]) -> int:
+    """The package."""
+    workshop.prepare("local", "dev")
+    return _deployment("package", *arguments)
+
+
+def sbom(arguments: list[str]) -> int:
+    """The bill of materials."""
+    tool = workshop.tool("audit", "cyclonedx-py")
+    workshop.prepare("local", "dev")
+    return _deployment("sbom", "--cyclonedx", str(tool), *arguments)
+
+
+def vulnerabilities(arguments: list[str]) -> int:
+    """What is known against requirements.txt and all that it brings."""
+    tool = workshop.tool("audit", "pip-audit")
+    return _call([str(tool), "--requirement", "requirements.txt", "--strict", *arguments])
+
+
 def clean(arguments: list[str]) -> int:
     """Remove what was made here: packages, caches, and what the local product has stored."""
     caches = [".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"]
@@ -92,8 +124,12 @@ def show_help(arguments: list[str]) -> int:
     return 0
 
 
+def _deployment(*words: str) -> int:
+    return _call([str(workshop.python), "-m", "deployment", *words])
+
+
 def _call(command: list[str]) -> int:
-    print("> " + " ".join(command[2:]), flush=True)
+    print("> " + " ".join(command[2:] if command[1] == "-m" else command[1:]), flush=True)
     with subprocess.Popen(command, cwd=ROOT, env=workshop.environment()) as child:
         while True:
             try:
@@ -102,7 +138,18 @@ def _call(command: list[str]) -> int:
                 continue  # the child got it too, and says what it has to say before it ends
 
 
-COMMANDS = {"run": run, "test": test, "lint": lint, "bench": bench, "clean": clean, "help": show_help}
+COMMANDS = {
+    "run": run,
+    "test": test,
+    "lint": lint,
+    "bench": bench,
+    "infra": infra,
+    "package": package,
+    "sbom": sbom,
+    "vulnerabilities": vulnerabilities,
+    "clean": clean,
+    "help": show_help,
+}
 
 
 def main(arguments: list[str]) -> int:

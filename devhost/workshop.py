@@ -46,6 +46,25 @@ class Workshop:
         if azurite:
             self._install_azurite()
 
+    def tool(self, group: str, command: str) -> Path:
+        """Install a group of pyproject.toml into an environment of its own, `.local/tools/<group>`, and
+        give the
+        path of one of its commands. For tools whose requirements do not go with ours. Raises Trouble."""
+        self._check_writable()
+        folder = self.local / "tools" / group
+        programs = folder / ("Scripts" if os.name == "nt" else "bin")
+        wanted = _groups(self.root)[group]
+        stamp, sum_ = folder / "pocketsoc.txt", f"{sys.version}\n{json.dumps(wanted)}"
+        if not stamp.exists() or stamp.read_text(encoding="utf-8") != sum_:
+            print(f"Installing {', '.join(wanted)} (a minute the first time)", flush=True)
+            base = getattr(sys, "_base_executable", None) or sys.executable
+            self._run([base, "-m", "venv", "--clear", str(folder)], "venv", "The tool's environment failed.")
+            pip = [str(programs / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
+            words = f"The tools of the group {group} could not be installed. Is there a network?"
+            self._run([*pip, "--no-input", *wanted], "pip", words)
+            stamp.write_text(sum_, encoding="utf-8")
+        return programs / command
+
     def environment(self) -> dict[str, str]:
         """The environment for what is started from here: nothing foreign, and caches that can be written
         to.
@@ -96,9 +115,7 @@ class Workshop:
     def _install_packages(self, groups: Iterable[str]) -> None:
         wanted = {"requirements": (self.root / "requirements.txt").read_text(encoding="utf-8")}
         pinned: list[str] = []
-        declared = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))[
-            "dependency-groups"
-        ]
+        declared = _groups(self.root)
         for group in groups:
             wanted[group] = json.dumps(declared[group])
             pinned += declared[group]
@@ -166,6 +183,13 @@ class Workshop:
 
     def _write_stamp(self, content: Mapping[str, Any]) -> None:
         self._stamp.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _groups(root: Path) -> dict[str, list[str]]:
+    """The dependency groups of pyproject.toml."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    groups: dict[str, list[str]] = tomllib.loads(text)["dependency-groups"]
+    return groups
 
 
 def last_lines(log: Path, count: int = _LAST_LINES) -> str:

@@ -19,7 +19,7 @@ NOUNS = "shared.nouns"
 FOUNDATION = (NOUNS, "shared.errors", "shared.settings")
 ENTRANCES = ("shared.bootstrap", "shared.api", "shared.pipeline")
 INTERFACES = (*FOUNDATION, "shared.vendors.vendor", "shared.vendors.abilities", "shared.push.transport")
-NOT_THE_PRODUCT = ("simulator", "devhost", "tests", "benchmarks", "dev")
+NOT_THE_PRODUCT = ("simulator", "devhost", "tests", "benchmarks", "deployment", "dev")
 # The half of client.py that reads answers; together they are the one way to a vendor.
 CLIENT = ("shared.vendors.client", "shared.vendors.answers")
 HTTP = ("requests", "urllib3", "certifi")

@@ -19,7 +19,7 @@ ALIASES = {name: str(field.alias) for name, field in Settings.model_fields.items
 # Read by the Functions host, not by the product.
 HOST = {"FUNCTIONS_WORKER_RUNTIME", "PYTHON_THREADPOOL_THREAD_COUNT", "AzureWebJobsDisableHomepage"}
 # Read by the tests.
-TESTS = {"POCKETSOC_SAMPLES", "POCKETSOC_AZURITE"}
+TESTS = {"POCKETSOC_SAMPLES", "POCKETSOC_AZURITE", "POCKETSOC_BICEP_TYPES"}
 
 
 def _sample() -> list[tuple[str, str]]:

@@ -62,7 +62,7 @@ param queueNewBatchThreshold int
 @description('Instances that are always ready for HTTP.')
 param alwaysReadyHttp int
 
-@description('Instances that are always ready for each of the functions that work on queues.')
+@description('Instances that are always ready for each of the functions on an alert\'s way.')
 param alwaysReadyQueues int
 
 @description('Microsoft cloud in which the users of the API sign in.')
@@ -121,15 +121,10 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2024-11-01' = {
-  // checkov:skip=CKV_AZURE_13: the API proves Entra tokens itself, on every route; Easy Auth in front of it is a parameter
   // checkov:skip=CKV_AZURE_17: phones and Logic Apps have no client certificates; they have Entra tokens and function keys
-  // checkov:skip=CKV_AZURE_63: Flex Consumption has no web server logs; requests are in Application Insights
-  // checkov:skip=CKV_AZURE_65: likewise; failed functions are in Application Insights, with their exceptions
-  // checkov:skip=CKV_AZURE_66: likewise; there is no failed request tracing on Linux
-  // checkov:skip=CKV_AZURE_71: it has a user-assigned identity, whose permissions outlive the app; a second, system-assigned one would only be another to watch
-  // checkov:skip=CKV_AZURE_78: FTP is off altogether
-  // checkov:skip=CKV_AZURE_88: nothing is kept on the app's own disk, so there is nothing to put on Azure Files
-  // checkov:skip=CKV_AZURE_213: Flex Consumption has no health check; docs/deploy.md shows an availability test of /api/v1/health
+  // checkov:skip=CKV_AZURE_71: it has a user-assigned identity, whose permissions outlive the app
+  // checkov:skip=CKV_AZURE_212: Flex Consumption starts instances as they are needed; alwaysReadyHttp keeps some
+  // checkov:skip=CKV_AZURE_213: Flex Consumption has no health check; the alert no-tick stands in for it
   // checkov:skip=CKV_AZURE_222: phones reach the app from the internet; each route proves who calls
   name: name
   location: location
@@ -205,6 +200,13 @@ resource scmPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@20
 
 // A resource of its own, because one of the settings is the app's own address.
 resource appSettings 'Microsoft.Web/sites/config@2024-11-01' = {
+  // checkov:skip=CKV_AZURE_13: the API proves Entra tokens itself, on every route; Easy Auth in front of it is modules/auth.bicep
+  // checkov:skip=CKV_AZURE_63: Flex Consumption has no web server logs; requests are in Application Insights
+  // checkov:skip=CKV_AZURE_65: likewise; exceptions are in Application Insights
+  // checkov:skip=CKV_AZURE_66: likewise; there is no failed request tracing on Linux
+  // checkov:skip=CKV_AZURE_80: it runs Python, not .NET
+  // checkov:skip=CKV_AZURE_88: nothing is kept on the app's own disk, so there is nothing to put on Azure Files
+  // checkov:skip=CKV_AZURE_222: phones reach the app from the internet; each route proves who calls
   parent: app
   name: 'appsettings'
   properties: union({

@@ -9,8 +9,14 @@ param location string
 @description('Tags of the resources.')
 param tags object
 
-@description('Address range of the network, at least a /26. Its first /27 goes to the functions, the second to the endpoints.')
+@description('Address range of the network.')
 param addressPrefix string
+
+@description('Range of the subnet that the function app goes out through, at least a /27.')
+param functionsPrefix string
+
+@description('Range of the subnet of the private endpoints.')
+param endpointsPrefix string
 
 resource functionsGuard 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
   name: '${name}-functions'
@@ -34,9 +40,9 @@ resource endpointsGuard 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
           direction: 'Inbound'
           access: 'Allow'
           protocol: 'Tcp'
-          sourceAddressPrefix: cidrSubnet(addressPrefix, 27, 0)
+          sourceAddressPrefix: functionsPrefix
           sourcePortRange: '*'
-          destinationAddressPrefix: cidrSubnet(addressPrefix, 27, 1)
+          destinationAddressPrefix: endpointsPrefix
           destinationPortRange: '443'
         }
       }
@@ -58,8 +64,8 @@ resource endpointsGuard 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
 }
 
 resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
-  // checkov:skip=CKV_AZURE_182: Azure's own DNS answers for the private zones; a single other server would not
-  // checkov:skip=CKV_AZURE_183: the default, Azure's own DNS, is meant
+  // checkov:skip=CKV_AZURE_182: Azure's own DNS is meant: it answers for the private zones
+  // checkov:skip=CKV_AZURE_183: likewise
   name: name
   location: location
   tags: tags
@@ -73,7 +79,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
       {
         name: 'functions'
         properties: {
-          addressPrefix: cidrSubnet(addressPrefix, 27, 0)
+          addressPrefix: functionsPrefix
           networkSecurityGroup: {
             id: functionsGuard.id
           }
@@ -90,7 +96,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
       {
         name: 'endpoints'
         properties: {
-          addressPrefix: cidrSubnet(addressPrefix, 27, 1)
+          addressPrefix: endpointsPrefix
           networkSecurityGroup: {
             id: endpointsGuard.id
           }
