@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.vendors.defender_cloud_apps import DefenderCloudApps
 from shared.vendors.defender_endpoint import DefenderEndpoint
 from shared.vendors.defender_for_cloud import DefenderForCloud
 from shared.vendors.graph_security import GraphSecurity
@@ -13,4 +14,5 @@ VENDORS: Mapping[str, Vendor] = {
     DefenderEndpoint.slug: DefenderEndpoint(),
     DefenderForCloud.slug: DefenderForCloud(),
     GraphSecurity.slug: GraphSecurity(),
+    DefenderCloudApps.slug: DefenderCloudApps(),
 }

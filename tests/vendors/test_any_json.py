@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,8 @@ FIELDS = [
     *("azureResourceId", "supportingEvidence", "supportingEvidenceList", "evidenceElements"),
     *("innerElements", "text", "fallback", "rows", "columns", "intent", "remediationSteps"),
     *("compromisedEntity", "resourceId", "eventName", "eventTimestamp", "timeGeneratedUtc"),
-    *("alertWebUrl", "aadTenantId", "sourceAddress"),
+    *("alertWebUrl", "aadTenantId", "sourceAddress", "_id", "timestamp", "resolveTime", "severityValue"),
+    *("resolutionStatusValue", "statusValue", "stories", "URL", "label", "handledByUser"),
 ]
 WORDS = [
     *("\ud800", "\x00", "1", "host", "process", "ip", "file", "nestedList", "tabularEvidences", "null"),
@@ -43,17 +45,19 @@ def _stored(detection: Detection) -> None:
     assert again.fingerprint == detection.fingerprint
 
 
+@pytest.mark.parametrize(("slug", "name"), [("defender_endpoint", "id"), ("defender_cloud_apps", "_id")])
 @settings(max_examples=300, deadline=None)
-@given(OBJECTS)
-def test_an_endpoint_object_is_mapped_exactly_when_it_has_an_id(raw):
+@given(raw=OBJECTS)
+def test_an_object_is_mapped_exactly_when_it_has_an_id(slug, name, raw):
     """Text or number; no other type is an id."""
-    if text(fields(raw).get("id")) is None:
+    given_id = text(fields(raw).get(name))
+    if given_id is None or (slug == "defender_cloud_apps" and given_id.lower() == "null"):
         try:
-            VENDORS["defender_endpoint"].to_detection(raw)
+            VENDORS[slug].to_detection(raw)
         except Unreadable:
             return
         raise AssertionError("an id was invented")
-    _stored(VENDORS["defender_endpoint"].to_detection(raw))
+    _stored(VENDORS[slug].to_detection(raw))
 
 
 @settings(max_examples=300, deadline=None)
@@ -92,4 +96,8 @@ def test_nesting_without_end_is_cut():
     for _ in range(900):
         deep = {"body": [deep], "innerElements": deep}
     for vendor in VENDORS.values():
-        _stored(vendor.to_detection({"id": "a", "SystemAlertId": "a", "Entities": [deep], "evidence": deep}))
+        _stored(
+            vendor.to_detection(
+                {"id": "a", "SystemAlertId": "a", "Entities": [deep], "evidence": deep, "_id": "a"}
+            )
+        )

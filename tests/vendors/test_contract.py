@@ -14,11 +14,13 @@ from shared.vendors.vendor import Feature, Fields, WebhookVendor
 
 ALERTS = {
     "defender_endpoint": ("endpoint_full", "endpoint_sparse"),
+    "defender_cloud_apps": ("cloud_apps_full", "cloud_apps_sparse"),
     "defender_for_cloud": ("cloud_arm", "cloud_event", "cloud_flat_camel", "cloud_activity"),
     "graph_security": ("graph_full", "graph_evidence", "graph_sparse", "graph_unheard"),
 }
 FORM = {
     "defender_endpoint": {"display_name": "Ours", "tenant_id": "fabrikam.example"},
+    "defender_cloud_apps": {"display_name": "Ours", "base_url": "https://x.eu.portal.cloudappsecurity.com"},
     "defender_for_cloud": {"display_name": "Ours", "subscription_id": "7d1f3a52-6c1b-4f0e-8a77-2b9d5e4c6f10"},
     "graph_security": {"display_name": "Ours", "tenant_id": "tailspin.example"},
 }
