@@ -1,6 +1,6 @@
-"""Fills a fresh local product through its own API, and does nothing twice: two vendor configurations, one
-installation whose push service is the simulator, and some alerts at the simulated vendors. Afterwards both
-configurations are due.
+"""Fills a fresh local product through its own API, and does nothing twice: a configuration of each vendor,
+one installation whose push service is the simulator, and some alerts at the simulated vendors. Afterwards
+all configurations are due.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from simulator import sample
 
 _API = "/api/v1"
 _BROWSER = "browser"
-_CONFIGURATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+CONFIGURATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("defender_endpoint", {"display_name": "Simulated Defender for Endpoint", "poll_interval": 30}),
     (
         "defender_for_cloud",
@@ -23,7 +23,9 @@ _CONFIGURATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "poll_interval": 30,
         },
     ),
+    ("defender_cloud_apps", {"display_name": "Simulated Defender for Cloud Apps", "poll_interval": 30}),
 )
+_ALERTS = {"endpoint": 3, "cloud": 2, "cloud-apps": 1}
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def admin_token(simulator: WebClient) -> str:
 
 def seed(product: WebClient, simulator: WebClient, token: str) -> Seeded:
     """Make what is missing, and new alerts in any case. Raises CallFailed."""
-    configurations = [_configuration(product, token, vendor, fields) for vendor, fields in _CONFIGURATIONS]
+    configurations = [_configuration(product, token, vendor, fields) for vendor, fields in CONFIGURATIONS]
     _register_browser(product, simulator, token)
     webhook = next(one["webhook_url"] for one in configurations if one["webhook_url"])
     # The list shows this alert an hour later, so that posting it is news.
@@ -61,7 +63,7 @@ def seed(product: WebClient, simulator: WebClient, token: str) -> Seeded:
         configurations=tuple(one["display_name"] for one in configurations),
         webhook_url=webhook,
         webhook_body=body,
-        alerts=_alerts(simulator, "endpoint", 3) + _alerts(simulator, "cloud", 2),
+        alerts=sum(_alerts(simulator, vendor, count) for vendor, count in _ALERTS.items()),
     )
 
 

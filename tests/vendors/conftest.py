@@ -199,7 +199,7 @@ def reach(_running: Simulator, world: World) -> Callable[..., Connection]:
     def build(slug: str, client_id: str | None = None) -> Connection:
         host = _running.url.removeprefix("https://")
         places = {name: _running.url for name in ("arm", "endpoint_api", "graph")}
-        here = {**places, "endpoint_hosts": (host,)}
+        here = {**places, "endpoint_hosts": (host,), "cloud_apps_domain": host}
         cloud = CLOUDS[CloudName.commercial].model_copy(update=here)
         options = {"subscription_id": sample.SUBSCRIPTION_ID}
         configuration = Configuration(id="c", vendor=slug, display_name="Ours", options=options)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,44 @@ def test_a_recorded_endpoint_alert_maps_rightly(raw):
     assert found.assets[0].id == raw["machineId"]
     assert len(found.evidence) == len(raw.get("evidence", []))
     assert all(e.summary and e.summary != e.kind for e in found.evidence)
+
+
+def _graph_sample(name: str) -> Any:
+    return json.loads(Path(_FOLDER or ".").joinpath("graph", f"{name}.json").read_text("utf-8-sig"))
+
+
+def test_the_recorded_cloud_apps_alert_maps_rightly():
+    """Numbers, milliseconds, entities, techniques in the text, the id in the link."""
+    [raw] = _graph_sample("mdca_alerts_list")["data"]
+    found = VENDORS["defender_cloud_apps"].to_detection(raw)
+    assert (found.native_id, found.title) == (raw["_id"], raw["title"])
+    assert (found.severity, found.status) == ("medium", "active")
+    assert found.created == "2021-05-25T11:25:16.4750000Z"
+    assert found.techniques == ("T1087", "T1087.002")
+    assert found.main_asset == raw["entities"][0]["pa"]
+    assert len(found.evidence) == len(raw["entities"])
+    assert found.properties["contextId"] == raw["contextId"]
+    assert found.source_link == raw["URL"]
+
+
+def test_the_recorded_cloud_apps_activity_is_at_least_no_error():
+    """It is no alert, but it comes from the same service and has its id and times."""
+    found = 0
+
+    def visit(value: Any) -> None:
+        nonlocal found
+        if isinstance(value, dict) and "_id" in value:
+            detection = VENDORS["defender_cloud_apps"].to_detection(value)
+            found += 1
+            assert (detection.native_id, detection.title) == (value["_id"], value["description"])
+            at = datetime.fromtimestamp(value["timestamp"] / 1000, UTC)
+            assert (detection.created or "")[:23] == at.isoformat(timespec="milliseconds")[:23]
+        elif isinstance(value, dict | list):
+            for part in value.values() if isinstance(value, dict) else value:
+                visit(part)
+
+    visit(_graph_sample("mdca_activity_record"))
+    assert found
 
 
 def _check_cloud(
