@@ -80,6 +80,22 @@ def read_inventory(message: func.QueueMessage) -> None:
     build().inventory_reader.read(InventoryDue.model_validate_json(message.get_body()))
 
 
+@app.timer_trigger("timer", schedule="0 7 * * * *", run_on_startup=False, use_monitor=True)
+def sweep(timer: func.TimerRequest) -> None:
+    """Every hour: queue a sweep of each configuration, to prove that nothing is missed."""
+    parts = build()
+    _log.info("sweep: %d queued", parts.timers.run("sweep", parts.sweeper.queue))
+
+
+@app.queue_trigger("message", queue_name="sweeps", connection="AzureWebJobsStorage")
+def sweep_vendor(message: func.QueueMessage) -> None:
+    """Compare one configuration with what its vendor has, and recover what is missing."""
+    from shared.pipeline.messages import SweepDue
+
+    parts = build()
+    parts.sweeper.sweep(SweepDue.model_validate_json(parts.mailbox.open(_text(message))))
+
+
 @app.queue_trigger("message", queue_name="polls-poison", connection="AzureWebJobsStorage")
 def quarantine_polls(message: func.QueueMessage) -> None:
     """Keep what kept failing."""
@@ -90,6 +106,12 @@ def quarantine_polls(message: func.QueueMessage) -> None:
 def quarantine_inventory(message: func.QueueMessage) -> None:
     """Keep what kept failing."""
     build().quarantiner.take("inventory", _text(message))
+
+
+@app.queue_trigger("message", queue_name="sweeps-poison", connection="AzureWebJobsStorage")
+def quarantine_sweeps(message: func.QueueMessage) -> None:
+    """Keep what kept failing."""
+    build().quarantiner.take("sweeps", _text(message))
 
 
 @app.queue_trigger("message", queue_name="raw-alerts-poison", connection="AzureWebJobsStorage")

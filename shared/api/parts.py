@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shared.store.incidents import Incidents
     from shared.store.installations import Installations
     from shared.store.inventory import Inventory
+    from shared.store.ledger import Ledger
     from shared.store.quarantine import Quarantine
     from shared.store.troubles import Troubles
 
@@ -107,6 +108,7 @@ class ApiParts:
     receiver: Receives
     remapper: Remaps
     troubles: Troubles
+    ledger: Ledger
     queues: Queues
     secrets: Secrets
     clouds: Mapping[CloudName, Cloud]

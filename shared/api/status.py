@@ -10,9 +10,11 @@ from pydantic import BaseModel, Field
 from shared.api import VERSION
 from shared.api.caller import Reader
 from shared.api.configuration_health import Health, health_of
+from shared.api.ledger import SweepOut, sweep_out
 from shared.api.parts import ApiParts, Parts
 from shared.api.troubles import TroubleOut, open_troubles
 from shared.nouns.detections import Instant, instant_of
+from shared.nouns.ledger import Book
 from shared.store.configurations import Configured
 from shared.store.stores import QUEUES
 
@@ -26,6 +28,7 @@ class ConfigurationStatus(BaseModel):
     vendor: str
     display_name: str
     health: Health
+    ledger: SweepOut | None = Field(description="Its newest sweep; null before the first.")
 
 
 class QueueStatus(BaseModel):
@@ -57,9 +60,12 @@ class StatusOut(BaseModel):
 @router.get("/status", operation_id="get_status")
 def get_status(caller: Reader, parts: Parts) -> StatusOut:
     """Everything that shows at a glance whether something is being missed."""
+    books = parts.ledger.all()
     return StatusOut(
         time=instant_of(parts.now()),
-        configurations=[_configuration(c, parts) for c in parts.configurations.all()],
+        configurations=[
+            _configuration(c, books.get(c.configuration.id), parts) for c in parts.configurations.all()
+        ],
         queues=[_queue(name, parts) for name in QUEUES],
         quarantined=parts.quarantine.count(),
         troubles=open_troubles(parts),
@@ -67,13 +73,14 @@ def get_status(caller: Reader, parts: Parts) -> StatusOut:
     )
 
 
-def _configuration(found: Configured, parts: ApiParts) -> ConfigurationStatus:
+def _configuration(found: Configured, book: Book | None, parts: ApiParts) -> ConfigurationStatus:
     configuration = found.configuration
     return ConfigurationStatus(
         id=configuration.id,
         vendor=configuration.vendor,
         display_name=configuration.display_name,
         health=health_of(configuration, found.state, parts.now()),
+        ledger=sweep_out(book.newest) if book and book.newest else None,
     )
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shared.pipeline.receive import Receiver
     from shared.pipeline.remap import Remapper
     from shared.pipeline.sift import Sifter
+    from shared.pipeline.sweep import Sweeper
     from shared.pipeline.tick import Ticker
     from shared.pipeline.timers import Timers
     from shared.pipeline.watch import Lookout, Watcher
@@ -153,9 +154,10 @@ class Parts(Stores):
     @part
     def lookouts(self) -> tuple[Lookout, ...]:
         """What the watch looks for; each part that can be in trouble adds its own here."""
-        from shared.pipeline.lookouts import configurations, queues, timers
+        from shared.pipeline.lookouts import configurations, ledger, queues, timers
 
         return (
+            ledger(self.ledger, self.configurations, self.clock),
             configurations(self.configurations, self.clock),
             timers(self.heartbeats, self.clock),
             queues(self.queues, self.quarantine, self.heartbeats, self.clock),
@@ -194,6 +196,21 @@ class Parts(Stores):
         )
 
     @part
+    def sweeper(self) -> Sweeper:
+        from shared.pipeline.sweep import Sweeper
+
+        return Sweeper(
+            configurations=self.configurations,
+            ledger=self.ledger,
+            sifter=self.sifter,
+            mailbox=self.mailbox,
+            queues=self.queues,
+            vendors=self.vendors,
+            connect=self.connect,
+            clock=self.clock,
+        )
+
+    @part
     def receiver(self) -> Receiver:
         from shared.pipeline.receive import Receiver
 
@@ -214,6 +231,7 @@ class Parts(Stores):
             posture=self.posture,
             quarantine=self.quarantine,
             filtered=self.filtered,
+            ledger=self.ledger,
             mailbox=self.mailbox,
             vendors=self.vendors,
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.store.incidents import Incidents
     from shared.store.installations import Installations
     from shared.store.inventory import Inventory
+    from shared.store.ledger import Ledger
     from shared.store.mailbox import Mailbox
     from shared.store.posture import Posture
     from shared.store.quarantine import Quarantine
@@ -180,3 +181,9 @@ class Stores:
         from shared.store.audit import Audit
 
         return Audit(tables=self.tables, clock=self.clock)
+
+    @part
+    def ledger(self) -> Ledger:
+        from shared.store.ledger import Ledger
+
+        return Ledger(tables=self.tables)

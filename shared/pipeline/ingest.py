@@ -22,6 +22,7 @@ from shared.pipeline.messages import Announcements, RawAlerts
 from shared.pipeline.reading import as_bytes, read_alert, storable
 from shared.store.detections import Detections, Recorded, Source
 from shared.store.filtered import Filtered
+from shared.store.ledger import Ledger
 from shared.store.mailbox import ContentGone, Mailbox
 from shared.store.posture import Posture
 from shared.store.quarantine import Kind, Quarantine
@@ -41,6 +42,7 @@ class Ingester:
     posture: Posture
     quarantine: Quarantine
     filtered: Filtered
+    ledger: Ledger
     mailbox: Mailbox
     vendors: Mapping[str, Vendor]
 
@@ -76,6 +78,9 @@ class Ingester:
         )
         recorded = self.detections.record(source, entries) if entries else Recorded()
         self._announce(configuration, recorded, queue)
+        if message.sweep:
+            new = sum(c.announced.number == 1 and c.announced.by == message.batch for c in recorded.owned)
+            self.ledger.note_recovered(configuration.id, message.sweep, message.batch, new)
         self.mailbox.discard(body)
         return recorded
 

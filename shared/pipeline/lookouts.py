@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from shared.errors import SignInFailed
 from shared.nouns.configurations import PollState
 from shared.nouns.detections import Instant, Severity, instant_of, moment_of
+from shared.nouns.ledger import Sweep
 from shared.nouns.troubles import Trouble, TroubleKind
 from shared.pipeline.hearing import silent_since
 from shared.pipeline.timers import TIMERS, late_since
 from shared.pipeline.watch import Lookout
 from shared.store.configurations import Configurations, Configured
 from shared.store.heartbeats import Heartbeats
+from shared.store.ledger import Ledger
 from shared.store.quarantine import Quarantine
 from shared.store.stores import QUEUES, Queues
 
@@ -24,6 +26,7 @@ _LEAST_SILENCE = timedelta(minutes=5)  # of a poll every 30 seconds, too
 _WALKING = timedelta(minutes=12)  # a poll may run for ten minutes before it notes anything
 _WEBHOOK_GRACE = timedelta(minutes=30)
 _QUARANTINED = timedelta(hours=1)
+_BLIND = timedelta(hours=3)
 Clock = Callable[[], datetime]
 
 
@@ -151,6 +154,46 @@ def _quarantined(quarantine: Quarantine, now: datetime) -> Iterator[Trouble]:
             since=new[-1].received,
             level=Severity.medium,
         )
+
+
+def ledger(store: Ledger, configurations: Configurations, clock: Clock) -> Lookout:
+    """Alerts that polling had missed, and configurations that cannot be compared."""
+
+    def find() -> Iterator[Trouble]:
+        now, books = clock(), store.all()
+        for one in configurations.all():
+            book = books.get(one.configuration.id)
+            newest = book.newest if book else None
+            if book is None or newest is None or not one.configuration.enabled:
+                continue
+            if newest.recovered or newest.missing:
+                yield _lost(one, newest)
+            since = book.complete or one.configuration.created
+            if newest.trouble and since and now - moment_of(since) > _BLIND:
+                yield Trouble(
+                    kind=TroubleKind.blind_ledger,
+                    subject=one.configuration.id,
+                    title=f"Nothing proves that {one.configuration.display_name} is read whole",
+                    text=f"The ledger could not compare it since {_shown(book.complete)}. {newest.trouble}",
+                    since=since,
+                    level=Severity.medium,
+                )
+
+    return Lookout("the ledger", (TroubleKind.lost_alerts, TroubleKind.blind_ledger), find)
+
+
+def _lost(one: Configured, sweep: Sweep) -> Trouble:
+    count = sweep.recovered + sweep.missing
+    return Trouble(
+        kind=TroubleKind.lost_alerts,
+        subject=one.configuration.id,
+        title=f"Polling {one.configuration.display_name} had missed something",
+        text=f"The ledger found {count} of {sweep.counts.expected} alerts missing, the oldest made "
+        f"{_shown(sweep.counts.oldest_gap)}, and brings them in now. Vendors show some alerts hours late; "
+        "if it happens often, or to many at once, look at the configuration's health.",
+        since=sweep.begun,
+        level=Severity.low,
+    )
 
 
 def _shown(when: Instant | None) -> str:

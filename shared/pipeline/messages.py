@@ -8,8 +8,9 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.nouns.detections import Channel, RawAlert
+from shared.nouns.detections import Channel, Instant, RawAlert
 from shared.nouns.inventory import InventoryKind
+from shared.nouns.ledger import Sweep
 from shared.nouns.notifications import Notification
 
 
@@ -43,8 +44,8 @@ class InventoryDue(_Message):
 class RawAlerts(_Message):
     """Queue `raw-alerts`: alerts of one configuration, as the vendor wrote them. `resume` is set when a
     quarantined batch is replayed: its records are looked at as after a crash. `scope`: the tenant they were
-    read from, should the configuration be given another one on the way. `late`: the ledger has found that
-    they were missing."""
+    read from, should the configuration be given another one on the way. `late`: the ledger's `sweep` has
+    found that they were missing."""
 
     batch: str = Field(default_factory=new_batch)
     configuration_id: str
@@ -53,6 +54,19 @@ class RawAlerts(_Message):
     resume: bool = False
     scope: str | None = None
     late: bool = False
+    sweep: str | None = None
+
+
+class SweepDue(_Message):
+    """Queue `sweeps`: compare this configuration with its vendor. `ticket` must still be the configuration's
+    when the sweep begins. One that goes on carries the `sweep` so far and the time `since` which to go on;
+    `waited` counts how often it has waited."""
+
+    configuration_id: str
+    ticket: str
+    sweep: Sweep | None = None
+    since: Instant | None = None
+    waited: int = 0
 
 
 class Announcements(_Message):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from shared.errors import BadRequest, Conflict, NotFound, Unreadable
 from shared.nouns.detections import Channel, RawAlert
 from shared.pipeline.incidents import IncidentReader
-from shared.pipeline.messages import Announcements, InventoryDue, PollDue, RawAlerts
+from shared.pipeline.messages import Announcements, InventoryDue, PollDue, RawAlerts, SweepDue
 from shared.store.mailbox import Mailbox
 from shared.store.quarantine import Kind, Quarantine, Quarantined
 from shared.store.stores import Queue
@@ -72,6 +72,8 @@ class Quarantiner:
             self.mailbox.send(source, batch.model_copy(update={"resume": True}))
         elif source in (Queue.notifications, Queue.notifications_backlog):
             self.mailbox.send(source, Announcements.model_validate_json(content))
+        elif source == Queue.sweeps:
+            self.mailbox.send(Queue.sweeps, SweepDue.model_validate_json(content))
         elif source == Queue.inventory:
             self.mailbox.send(Queue.inventory, InventoryDue.model_validate_json(content))
         else:

@@ -37,6 +37,7 @@ class Table:
     filtered = "filtered"
     troubles = "troubles"
     heartbeats = "heartbeats"
+    ledger = "ledger"
 
 
 class Queue:
@@ -48,6 +49,7 @@ class Queue:
     notifications = "notifications"
     inventory = "inventory"
     notifications_backlog = "notifications-backlog"
+    sweeps = "sweeps"
 
 
 class Container:

@@ -36,6 +36,7 @@ from shared.store.incident_list import IncidentList
 from shared.store.incidents import Incidents
 from shared.store.installations import Installations
 from shared.store.inventory import Inventory
+from shared.store.ledger import Ledger
 from shared.store.mailbox import Mailbox
 from shared.store.memory import MemoryBlobs, MemoryQueues, MemorySecrets, MemoryTables
 from shared.store.quarantine import Quarantine
@@ -264,6 +265,7 @@ def parts(issuer: Issuer, clock: Clock) -> ApiParts:
             max_bytes=1_000_000,
         ),
         troubles=Troubles(tables=tables),
+        ledger=Ledger(tables=tables),
         queues=queues,
         clouds=CLOUDS,
         secrets=secrets,

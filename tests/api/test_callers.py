@@ -46,6 +46,8 @@ TABLE = {
     "GET /api/v1/push/web": READER,
     "GET /api/v1/status": READER,
     "GET /api/v1/troubles": READER,
+    "GET /api/v1/ledger": READER,
+    "GET /api/v1/ledger/{configuration_id}": READER,
     "GET /api/v1/quarantine": ADMIN,
     "GET /api/v1/quarantine/{id}": ADMIN,
     "POST /api/v1/quarantine/{id}/replay": ADMIN,

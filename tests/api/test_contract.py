@@ -43,6 +43,8 @@ OPERATIONS = [
     "GET /api/v1/push/web",
     "GET /api/v1/status",
     "GET /api/v1/troubles",
+    "GET /api/v1/ledger",
+    "GET /api/v1/ledger/{configuration_id}",
     "GET /api/v1/quarantine",
     "GET /api/v1/quarantine/{id}",
     "POST /api/v1/quarantine/{id}/replay",

@@ -100,10 +100,6 @@ class Vendor:
         self.alerts = [*(a for a in self.alerts if a["id"] != id), alert]
         return alert
 
-    def sweep(self, connection: Connection, since: Any) -> Iterator[tuple[Any, ...]]:
-        """Everything."""
-        yield tuple(self.alerts)
-
     def fetch(self, connection: Connection, cursor: Any) -> Iterator[Page]:
         """Everything from the cursor on, that one included."""
         left = [a for a in self.alerts if a["at"] >= (cursor or {"at": 0})["at"]]
@@ -113,6 +109,18 @@ class Vendor:
             yield Page(page, {"at": at}, done=not left)
             if not left:
                 return
+
+    def sweep(self, connection: Connection, since: str) -> Iterator[tuple[Any, ...]]:
+        """Everything, older alerts too, in the order in which it was made."""
+        alerts = sorted(self.alerts, key=lambda one: str(one.get("created")))
+        for start in range(0, len(alerts), self.page_size):
+            yield tuple(alerts[start : start + self.page_size])
+
+    def hide(self, id: str, **more: Any) -> dict[str, Any]:
+        """An alert that no poll will find: it lies behind what has been read."""
+        alert = {"id": id, "at": -1, **more}
+        self.alerts = [alert, *self.alerts]
+        return alert
 
     def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:
         """One alert; unreadable without a severity."""

@@ -1,0 +1,90 @@
+"""The ledger: for each configuration which sweeps there were and what they found."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+from shared.errors import Conflict, TryLater
+from shared.nouns.ledger import Book
+from shared.store.stores import Delete, Insert, Replace, Row, Span, Table, Tables, Value, key_safe
+
+_PARTITION = "books"
+_SHOWN = 3
+_ATTEMPTS = 20
+
+
+class Ledger:
+    """A row for each configuration: its newest sweeps in one column, all of them in another."""
+
+    def __init__(self, *, tables: Tables) -> None:
+        self._tables = tables
+
+    def all(self) -> dict[str, Book]:
+        """Every configuration's book, by its id, with only the newest sweeps."""
+        found: dict[str, Book] = {}
+        token: str | None = None
+        while True:
+            page = self._tables.scan(
+                Table.ledger, Span.within(_PARTITION), select=["newest"], token=token, limit=200
+            )
+            for row in page.rows:
+                book = Book.model_validate_json(str(row.values["newest"]))
+                found[book.configuration_id] = book.model_copy(update={"etag": row.etag})
+            token = page.token
+            if token is None:
+                return found
+
+    def book(self, configuration_id: str) -> Book:
+        """One configuration's, whole; an empty one when there is none."""
+        row = self._tables.get(Table.ledger, _PARTITION, key_safe(configuration_id))
+        if row is None:
+            return Book(configuration_id=configuration_id)
+        book = Book.model_validate_json(zlib.decompress(_bytes(row)))
+        return book.model_copy(update={"etag": row.etag})
+
+    def save(self, book: Book) -> None:
+        """Store it as it was read and changed. Raises Conflict when somebody else has written it since."""
+        newest = book.model_copy(update={"sweeps": book.sweeps[:_SHOWN]})
+        values: dict[str, Value] = {
+            "newest": newest.model_dump_json(exclude={"etag"}),
+            "book": zlib.compress(book.model_dump_json(exclude={"etag"}).encode(), 6),
+        }
+        row = Row(_PARTITION, key_safe(book.configuration_id), values, book.etag)
+        self._tables.write(Table.ledger, [Replace(row) if book.etag else Insert(row)])
+
+    def change(self, configuration_id: str, change: Callable[[Book], Book | None]) -> Book | None:
+        """Change a book, whoever writes it at the same time; `change` gives None to leave it."""
+        for _ in range(_ATTEMPTS):
+            changed = change(self.book(configuration_id))
+            if changed is None:
+                return None
+            try:
+                self.save(changed)
+            except Conflict:
+                continue
+            return changed
+        raise TryLater("Others kept writing the ledger of the same configuration; it is tried again.")
+
+    def note_recovered(self, configuration_id: str, sweep_id: str, batch: str, count: int) -> None:
+        """A batch of what a sweep had found missing is stored: so many of it were new. Noted once, however
+        often it is said."""
+
+        def noted(book: Book) -> Book | None:
+            sweep = next((one for one in book.sweeps if one.id == sweep_id), None)
+            if sweep is None or sweep.recovered_by.get(batch, -1) >= count:
+                return None
+            done = sweep.model_copy(update={"recovered_by": {**sweep.recovered_by, batch: count}})
+            sweeps = tuple(done if one.id == sweep_id else one for one in book.sweeps)
+            return book.model_copy(update={"sweeps": sweeps})
+
+        self.change(configuration_id, noted)
+
+    def forget(self, configuration_id: str) -> None:
+        """Forget a configuration that is gone."""
+        self._tables.write(Table.ledger, [Delete(_PARTITION, key_safe(configuration_id))])
+
+
+def _bytes(row: Row) -> bytes:
+    value = row.values["book"]
+    return value if isinstance(value, bytes) else b""
