@@ -80,6 +80,14 @@ def read_inventory(message: func.QueueMessage) -> None:
     build().inventory_reader.read(InventoryDue.model_validate_json(message.get_body()))
 
 
+@app.timer_trigger("timer", schedule="40 */5 * * * *", run_on_startup=False, use_monitor=True)
+def serve_collector(timer: func.TimerRequest) -> None:
+    """Every five minutes: hand new risks and assets to the collector, where there is one."""
+    parts = build()
+    if sent := parts.timers.run("serve_collector", parts.collector.emit):
+        _log.info("collector: %d records", sent)
+
+
 @app.timer_trigger("timer", schedule="0 7 * * * *", run_on_startup=False, use_monitor=True)
 def sweep(timer: func.TimerRequest) -> None:
     """Every hour: queue a sweep of each configuration, to prove that nothing is missed."""

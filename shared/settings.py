@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import OperatorMustAct
 from shared.nouns.configurations import CloudName
+from shared.nouns.detections import Severity
 from shared.nouns.notifications import Privacy
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -115,6 +116,32 @@ class Settings(BaseSettings):
         le=100 * 1024 * 1024,
         description="Largest webhook body accepted, in bytes.",
     )
+    collector_url: str | None = Field(
+        None,
+        alias="POCKETSOC_COLLECTOR_URL",
+        description="Https address that risks and assets are handed to; empty: nobody.",
+    )
+    collector_token_reference: str | None = Field(
+        None,
+        alias="POCKETSOC_COLLECTOR_TOKEN_REFERENCE",
+        description="Name of the secret that holds the collector's bearer token; empty: it wants none.",
+    )
+    collector_minimum_severity: Severity | None = Field(
+        None,
+        alias="POCKETSOC_COLLECTOR_MINIMUM_SEVERITY",
+        description="Risks below it are not handed over.",
+    )
+    collector_categories: Words = Field(
+        (),
+        alias="POCKETSOC_COLLECTOR_CATEGORIES",
+        description="Only risks of these categories are handed over, comma-separated.",
+    )
+    collector_names: Words = Field(
+        (),
+        alias="POCKETSOC_COLLECTOR_NAMES",
+        description="Only what has one of these DNS names is handed over, comma-separated; `*` and `?` stand "
+        "for anything.",
+    )
     ca_bundle: str | None = Field(
         None,
         alias="POCKETSOC_CA_BUNDLE",
@@ -126,7 +153,9 @@ class Settings(BaseSettings):
         description="Speak to the simulator at this https address instead of Microsoft; local only.",
     )
 
-    @field_validator("api_audience", "push_hosts", mode="before")
+    @field_validator(
+        *("api_audience", "push_hosts", "collector_categories", "collector_names"), mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
@@ -151,6 +180,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 "POCKETSOC_SIMULATOR_URL and POCKETSOC_SECRETS_FILE are for local use: remove them in Azure"
             )
+        if self.collector_url and not self.collector_url.startswith("https://"):
+            raise ValueError("POCKETSOC_COLLECTOR_URL must be an https address")
         if self.simulator_url and not self.simulator_url.startswith("https://"):
             raise ValueError("POCKETSOC_SIMULATOR_URL must be an https address")
         return self

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from shared.nouns.cards import Card, Sighting
 from shared.nouns.detections import Channel, Detection, Instant, Severity, Status, unique
@@ -87,6 +87,10 @@ class DetectionOut(Detection):
     number_of_sightings: int
     sightings: list[SightingOut]
     incident: str | None = Field(description="The id of the incident that it belongs to (/incidents/{id}).")
+
+
+class Finding(RootModel[dict[str, Any]]):
+    """A detection in the words of OCSF."""
 
 
 class Split(BaseModel):

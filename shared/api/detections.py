@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -11,6 +11,7 @@ from shared.api.detection_shapes import (
     Changes,
     DetectionOut,
     Feed,
+    Finding,
     Joined,
     Split,
     SplitOut,
@@ -24,6 +25,7 @@ from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid
 from shared.errors import NotFound
 from shared.nouns.detections import Severity, Status
+from shared.nouns.ocsf import detection_finding
 from shared.store.feed import FeedQuery
 
 router = APIRouter(tags=["detections"])
@@ -82,14 +84,23 @@ def list_detections(
 @router.get(
     "/detections/{id}",
     operation_id="get_detection",
-    response_model=DetectionOut,
+    response_model=DetectionOut | Finding,
     responses={304: {"description": "It has not changed since the ETag in If-None-Match."}},
 )
-def get_detection(id: Id, request: Request, caller: Reader, parts: Parts) -> Response:
-    """One detection with its sightings and evidence."""
+def get_detection(
+    id: Id,
+    request: Request,
+    caller: Reader,
+    parts: Parts,
+    format: Annotated[Literal["pocketsoc", "ocsf"], Query(description="Whose words.")] = "pocketsoc",
+) -> Response:
+    """One detection with its sightings and evidence; with `format=ocsf` as an OCSF 1.8.0 Detection Finding
+    (class 2004)."""
     card = parts.detections.get(id)
     if card is None:
         raise NotFound("There is no such detection.")
+    if format == "ocsf":
+        return conditional(request, Finding(detection_finding(card)))
     return conditional(request, detection_out(card, _names(parts), incident_of(parts, card)))
 
 

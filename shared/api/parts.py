@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shared.store.audit import Audit
     from shared.store.configurations import Configurations
     from shared.store.detections import Detections
+    from shared.store.exported import Exported
     from shared.store.feed import Feed
     from shared.store.incident_list import IncidentList
     from shared.store.incidents import Incidents
@@ -103,6 +104,7 @@ class ApiParts:
     inventory: Inventory
     inventory_ticker: InventoryReadings
     audit: Audit
+    exported: Exported
     quarantine: Quarantine
     quarantiner: Replayer
     receiver: Receives

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from shared.auth.access_tokens import AccessTokens
     from shared.nouns.notifications import Transport
+    from shared.pipeline.collect import Collector
     from shared.pipeline.incidents import IncidentReader
     from shared.pipeline.ingest import Ingester
     from shared.pipeline.inventory import InventoryReader, InventoryTicker
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from shared.pipeline.tick import Ticker
     from shared.pipeline.timers import Timers
     from shared.pipeline.watch import Lookout, Watcher
+    from shared.push.collector import CollectorLink
     from shared.push.transport import PushTransport
     from shared.vendors.vendor import Connection, Vendor
 
@@ -180,6 +182,36 @@ class Parts(Stores):
         from shared.pipeline.sift import Sifter
 
         return Sifter(self.detections, self.quarantine, self.filtered, self.vendors)
+
+    @part
+    def collector(self) -> Collector:
+        from shared.nouns.exports import ExportFilter
+        from shared.pipeline.collect import Collector
+
+        settings = self.settings
+        wanted = ExportFilter(
+            minimum_severity=settings.collector_minimum_severity,
+            categories=settings.collector_categories,
+            names=settings.collector_names,
+        )
+        return Collector(
+            lambda: self.collector_link, self.exported, self.feed, self.detections, wanted, self.clock
+        )
+
+    @part
+    def collector_link(self) -> CollectorLink | None:
+        from shared.push.collector import CollectorLink
+
+        settings = self.settings
+        if settings.collector_url is None:
+            return None
+        return CollectorLink(
+            settings.collector_url,
+            self.secrets,
+            settings.collector_token_reference,
+            ca_bundle=settings.ca_bundle,
+            clock=self.clock,
+        )
 
     @part
     def poller(self) -> Poller:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shared.store.configurations import Configurations
     from shared.store.deliveries import Deliveries
     from shared.store.detections import Detections
+    from shared.store.exported import Exported
     from shared.store.feed import Feed
     from shared.store.filtered import Filtered
     from shared.store.heartbeats import Heartbeats
@@ -112,9 +113,21 @@ class Stores:
 
     @part
     def feed(self) -> Feed:
-        from shared.store.feed import Feed
+        from shared.store.exported import Exported
+    from shared.store.feed import Feed
 
         return Feed(tables=self.tables, clock=self.clock)
+
+    @part
+    def exported(self) -> Exported:
+        from shared.store.exported import Exported
+
+        return Exported(
+            tables=self.tables,
+            blobs=self.blobs,
+            inventory=self.inventory,
+            configurations=self.configurations,
+        )
 
     @part
     def incidents(self) -> Incidents:

@@ -19,6 +19,7 @@ TIMERS: Mapping[str, timedelta] = {
     "tick": timedelta(minutes=1),
     "watch": timedelta(minutes=5),
     "tick_inventory": timedelta(minutes=10),
+    "serve_collector": timedelta(minutes=5),
     "sweep": timedelta(hours=1),
 }
 """Every timer of function_app.py, and how often it comes."""

@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from shared.errors import BadRequest, PocketSOCError
 from shared.nouns.notifications import Installation, Notification, Privacy, Reason, Transport
@@ -25,7 +24,7 @@ from shared.push.hosts import AllowedHosts
 from shared.push.outcomes import answer_of, no_answer, of_error, of_status, seconds_until, word_of
 from shared.push.signing import Secrets
 from shared.push.transport import Delivery
-from shared.push.trust import tls_context
+from shared.push.trust import https_session
 from shared.push.vapid import Vapid
 from shared.push.words import Loudness, Words, fitted, words_for
 
@@ -114,28 +113,10 @@ class WebPushTransport:
         # One for each thread: requests does not promise that a session may be shared.
         session: requests.Session | None = getattr(self._thread, "session", None)
         if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            session.mount("https://", _Https(self._ca_bundle))
-            self._thread.session = session
+            session = self._thread.session = https_session(self._ca_bundle)
             # At DEBUG, urllib3 logs paths, and an endpoint's path is the right to send to that browser.
             logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
         return session
-
-
-class _Https(HTTPAdapter):
-    """https with our own certificate authorities."""
-
-    def __init__(self, ca_bundle: str | None) -> None:
-        self._context = tls_context(ca_bundle)
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Give every connection the context."""
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-
-    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing to add: the context requires a certificate that it trusts, for the right name."""
 
 
 def _word_in(answer: requests.Response) -> str | None:

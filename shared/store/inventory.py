@@ -92,6 +92,7 @@ class ItemQuery:
     text: str | None = None
     machine: str | None = None
     severities: tuple[str, ...] = ()
+    changed_from: Instant | None = None
     changed_after: Instant | None = None
     changed_until: Instant | None = None
 
@@ -101,6 +102,7 @@ class ItemQuery:
         wanted = [
             ("machine", "eq", (self.machine.lower(),) if self.machine else ()),
             ("severity", "eq", self.severities),
+            ("changed", "ge", (self.changed_from,) if self.changed_from else ()),
             ("changed", "gt", (self.changed_after,) if self.changed_after else ()),
             ("changed", "le", (self.changed_until,) if self.changed_until else ()),
         ]

@@ -31,6 +31,7 @@ from shared.settings import Settings
 from shared.store.audit import Audit
 from shared.store.configurations import Configurations
 from shared.store.detections import Detections, Source
+from shared.store.exported import Exported
 from shared.store.feed import Feed
 from shared.store.incident_list import IncidentList
 from shared.store.incidents import Incidents
@@ -253,6 +254,12 @@ def parts(issuer: Issuer, clock: Clock) -> ApiParts:
         inventory=Inventory(tables=tables),
         inventory_ticker=InventoryTicker(
             Inventory(tables=tables), Configurations(tables=tables), Mailbox(queues, blobs), vendors, clock
+        ),
+        exported=Exported(
+            tables=tables,
+            blobs=blobs,
+            inventory=Inventory(tables=tables),
+            configurations=Configurations(tables=tables),
         ),
         audit=Audit(tables=tables, clock=clock),
         installations=Installations(tables=tables, secrets=secrets),
