@@ -156,12 +156,13 @@ class Parts(Stores):
     @part
     def lookouts(self) -> tuple[Lookout, ...]:
         """What the watch looks for; each part that can be in trouble adds its own here."""
-        from shared.pipeline.lookouts import configurations, ledger, queues, timers
+        from shared.pipeline.lookouts import collector, configurations, ledger, queues, timers
 
         return (
             ledger(self.ledger, self.configurations, self.clock),
             configurations(self.configurations, self.clock),
             timers(self.heartbeats, self.clock),
+            collector(self.collector.health, self.clock),
             queues(self.queues, self.quarantine, self.heartbeats, self.clock),
         )
 

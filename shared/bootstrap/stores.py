@@ -113,8 +113,7 @@ class Stores:
 
     @part
     def feed(self) -> Feed:
-        from shared.store.exported import Exported
-    from shared.store.feed import Feed
+        from shared.store.feed import Feed
 
         return Feed(tables=self.tables, clock=self.clock)
 

@@ -25,6 +25,7 @@ class TroubleKind(StrEnum):
     quarantine = "quarantine"
     lost_alerts = "lost_alerts"
     blind_ledger = "blind_ledger"
+    collector = "collector"
 
 
 _REASONS = {

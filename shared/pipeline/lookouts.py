@@ -12,6 +12,7 @@ from shared.nouns.configurations import PollState
 from shared.nouns.detections import Instant, Severity, instant_of, moment_of
 from shared.nouns.ledger import Sweep
 from shared.nouns.troubles import Trouble, TroubleKind
+from shared.pipeline.collect import CollectorHealth
 from shared.pipeline.hearing import silent_since
 from shared.pipeline.timers import TIMERS, late_since
 from shared.pipeline.watch import Lookout
@@ -27,6 +28,7 @@ _WALKING = timedelta(minutes=12)  # a poll may run for ten minutes before it not
 _WEBHOOK_GRACE = timedelta(minutes=30)
 _QUARANTINED = timedelta(hours=1)
 _BLIND = timedelta(hours=3)
+_COLLECTOR = timedelta(minutes=30)
 Clock = Callable[[], datetime]
 
 
@@ -154,6 +156,26 @@ def _quarantined(quarantine: Quarantine, now: datetime) -> Iterator[Trouble]:
             since=new[-1].received,
             level=Severity.medium,
         )
+
+
+def collector(health: Callable[[], CollectorHealth], clock: Clock) -> Lookout:
+    """A collector that does not take what is handed to it."""
+
+    def find() -> Iterator[Trouble]:
+        found = health()
+        since = found.failing_since
+        if since and clock() - moment_of(since) > _COLLECTOR:
+            yield Trouble(
+                kind=TroubleKind.collector,
+                subject="collector",
+                title="The collector gets nothing",
+                text=f"Since {_shown(since)} nothing could be handed over; nothing is lost. "
+                f"{found.last_error}",
+                since=since,
+                level=Severity.medium,
+            )
+
+    return Lookout("the collector", (TroubleKind.collector,), find)
 
 
 def ledger(store: Ledger, configurations: Configurations, clock: Clock) -> Lookout:

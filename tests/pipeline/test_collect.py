@@ -225,3 +225,21 @@ def test_without_a_collector_nothing_is_stored(peer: Peer) -> None:
 
     assert house.minutes() == 0
     assert house.parts.exported.mark("health") == ("", "")
+
+
+def test_a_collector_that_takes_nothing_is_a_trouble_until_it_does(house: House) -> None:
+    """After half an hour; the admins are told by the watch."""
+    house.alert("a1")
+    house.peer.answers = [(400, {})] * 4
+    house.minutes(20)
+    found = [list(lookout.find()) for lookout in house.parts.lookouts if lookout.name == "the collector"]
+    assert found == [[]]
+
+    house.minutes(31)
+
+    [lookout] = [one for one in house.parts.lookouts if one.name == "the collector"]
+    [trouble] = lookout.find()
+    assert "HTTP 400" in trouble.text
+    house.peer.answers = []
+    house.minutes(20)
+    assert list(lookout.find()) == []
