@@ -131,7 +131,7 @@ class GraphSecurity:
         works: bool | None = True
         summary = "Connected: alerts can be read."
         try:
-            connection.api.get(ALERTS.path, {"$top": "1", "$select": "id"})
+            connection.api.get(ALERTS.path, {"$top": "1"})
         except PocketSOCError as error:
             works, summary = False if isinstance(error, PermissionMissing) else None, str(error)
         proven = {Feature.read_alerts: works}
