@@ -8,11 +8,12 @@ vendor's mapping.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shared.bootstrap.stores import Stores, part
+from shared.nouns.budgets import Use
 from shared.nouns.configurations import CLOUDS, Cloud, CloudName, Configuration
 from shared.settings import Settings, read_settings
 
@@ -96,7 +97,7 @@ class Parts(Stores):
     def _connection(self, configuration: Configuration) -> Connection:
         from shared.auth.sign_in import token_source
         from shared.vendors.client import ApiClient
-        from shared.vendors.vendor import Connection, headers_of
+        from shared.vendors.vendor import Connection, headers_of, limits_of
 
         vendor, cloud = self.vendors[configuration.vendor], self.clouds[configuration.cloud]
         ca_bundle = self.settings.ca_bundle
@@ -114,14 +115,25 @@ class Parts(Stores):
             vendor_title=vendor.title,
             ca_bundle=ca_bundle,
             headers=headers_of(vendor),
+            budget=self.budgets.of(_api_of(configuration), limits_of(vendor)),
         )
         return Connection(configuration=configuration, cloud=cloud, api=api, now=self.clock)
+
+    def connect_for(self, use: Use) -> Callable[[Configuration], Connection]:
+        """How work of this use connects: its calls count as such."""
+        from shared.vendors.budget import used_for
+
+        return lambda configuration: used_for(self.connect(configuration), use)
+
+    def _blocked(self) -> Callable[[Configuration], bool]:
+        blocked = self.budgets.blocked()
+        return lambda configuration: _api_of(configuration) in blocked
 
     @part
     def ticker(self) -> Ticker:
         from shared.pipeline.tick import Ticker
 
-        return Ticker(self.configurations, self.mailbox, self.clock)
+        return Ticker(self.configurations, self.mailbox, self.clock, self._blocked)
 
     @part
     def pulse(self) -> Pulse:
@@ -151,7 +163,8 @@ class Parts(Stores):
     def inventory_reader(self) -> InventoryReader:
         from shared.pipeline.inventory import InventoryReader
 
-        return InventoryReader(self.inventory, self.configurations, self.vendors, self.connect, self.clock)
+        connect = self.connect_for(Use.inventory)
+        return InventoryReader(self.inventory, self.configurations, self.vendors, connect, self.clock)
 
     @part
     def lookouts(self) -> tuple[Lookout, ...]:
@@ -224,7 +237,7 @@ class Parts(Stores):
             incidents=self.incident_reader,
             mailbox=self.mailbox,
             vendors=self.vendors,
-            connect=self.connect,
+            connect=self.connect_for(Use.poll),
             clock=self.clock,
         )
 
@@ -239,7 +252,7 @@ class Parts(Stores):
             mailbox=self.mailbox,
             queues=self.queues,
             vendors=self.vendors,
-            connect=self.connect,
+            connect=self.connect_for(Use.sweep),
             clock=self.clock,
         )
 
@@ -319,6 +332,11 @@ class Parts(Stores):
             name: getattr(self, name) for name in ApiParts.__dataclass_fields__ if name not in ("now",)
         }
         return create_app(ApiParts(**wanted, now=self.clock))
+
+
+def _api_of(configuration: Configuration) -> str:
+    """Whose calls are counted together: those of one tenant to one vendor's API."""
+    return f"{configuration.scope}|{configuration.vendor}"
 
 
 _lock = threading.Lock()

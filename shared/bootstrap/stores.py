@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -11,6 +12,7 @@ from shared.settings import Settings
 
 if TYPE_CHECKING:
     from shared.store.audit import Audit
+    from shared.store.budgets import Budgets
     from shared.store.configurations import Configurations
     from shared.store.deliveries import Deliveries
     from shared.store.detections import Detections
@@ -62,10 +64,12 @@ class Stores:
         blobs: Blobs | None = None,
         secrets: Secrets | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.lock = threading.RLock()
         self.settings = settings
         self.clock = clock
+        self.sleep = sleep
         handed = {"tables": tables, "queues": queues, "blobs": blobs, "secrets": secrets}
         self.__dict__.update({name: part for name, part in handed.items() if part is not None})
 
@@ -199,3 +203,9 @@ class Stores:
         from shared.store.ledger import Ledger
 
         return Ledger(tables=self.tables)
+
+    @part
+    def budgets(self) -> Budgets:
+        from shared.store.budgets import Budgets
+
+        return Budgets(tables=self.tables, clock=self.clock, sleep=self.sleep)

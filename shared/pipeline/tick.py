@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.errors import Conflict
-from shared.nouns.configurations import PollState
+from shared.nouns.configurations import Configuration, PollState
 from shared.nouns.detections import instant_of
 from shared.pipeline.messages import PollDue, new_batch
 from shared.store.configurations import Configurations, Configured
@@ -22,16 +22,20 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Ticker:
     """Hands out tickets. The ticket is stored before the message is sent: a crash in between costs that
-    configuration one ticket's life, never two polls at once."""
+    configuration one ticket's life, never two polls at once. `blocked` says which configurations' vendors
+    have asked to wait."""
 
     configurations: Configurations
     mailbox: Mailbox
     clock: Callable[[], datetime]
+    blocked: Callable[[], Callable[[Configuration], bool]] = lambda: lambda _: False
 
     def tick(self) -> int:
         """Queue what is due; gives how many."""
         now = self.clock()
-        return sum(self._queue(c, now) for c in self.configurations.all() if is_due(c, now))
+        due = [c for c in self.configurations.all() if is_due(c, now)]
+        waits = self.blocked() if due else None
+        return sum(self._queue(c, now) for c in due if waits is None or not waits(c.configuration))
 
     def _queue(self, configured: Configured, now: datetime) -> bool:
         ticket = new_batch()

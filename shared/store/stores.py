@@ -38,6 +38,7 @@ class Table:
     troubles = "troubles"
     heartbeats = "heartbeats"
     ledger = "ledger"
+    budgets = "budgets"
 
 
 class Queue:

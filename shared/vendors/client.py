@@ -9,6 +9,7 @@ side had closed meanwhile.
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import logging
 import re
@@ -22,8 +23,10 @@ import requests
 
 from shared.auth.tokens import TokenSource
 from shared.auth.wire import dropped, trusting_session, unreachable
-from shared.errors import HostNotAllowed, Unreadable
+from shared.errors import HostNotAllowed, Throttled, Unreadable
+from shared.nouns.budgets import Use
 from shared.vendors.answers import Answer, read
+from shared.vendors.budget import Budget
 
 VERSION = "0.1.0"  # tests compare it with pyproject.toml, which is not deployed
 USER_AGENT = f"MdatpPartner-PocketSOC-Backend/{VERSION}"  # the form that Microsoft asks its partners for
@@ -44,8 +47,8 @@ class ApiClient:
 
     `root` is the https origin and path prefix that paths are relative to; `allow_hosts` are further hosts
     (`host` or `host:port`) that full URLs may point to; `timeout` is (connect, read) in seconds;
-    `largest_answer` is in bytes; `headers` go with every request. Raises HostNotAllowed for a root that is
-    not a plain https address.
+    `largest_answer` is in bytes; `headers` go with every request. `budget` is asked before
+    each. Raises HostNotAllowed for a root that is not a plain https address.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class ApiClient:
         allow_hosts: tuple[str, ...] = (),
         largest_answer: int = LARGEST_ANSWER,
         headers: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._title = vendor_title
         self._root = root.rstrip("/")
@@ -75,7 +79,15 @@ class ApiClient:
         self._timeout = timeout
         self._largest = largest_answer
         self._headers = dict(headers or {})
+        self._budget = budget
+        self._use = Use.user
         self._thread = threading.local()
+
+    def used_for(self, use: Use) -> ApiClient:
+        """The same client, whose calls count as being for this use."""
+        other = copy.copy(self)
+        other._use = use
+        return other
 
     def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         """GET a JSON object. See Api."""
@@ -111,7 +123,12 @@ class ApiClient:
         answer = self._exchange(method, url, body)
         if answer.status == 401:
             answer = self._exchange(method, url, body, refresh=True)
-        return read(answer, self._title, may_be_empty=method != "GET")
+        try:
+            return read(answer, self._title, may_be_empty=method != "GET")
+        except Throttled as error:
+            if self._budget is not None:
+                self._budget.refused(error.retry_after)
+            raise
 
     def _address(self, path_or_url: str, params: Mapping[str, str] | None) -> str:
         if _FULL_URL.match(path_or_url):
@@ -147,6 +164,8 @@ class ApiClient:
             raise unreachable(error, self._title) from error
 
     def _send(self, method: str, url: str, body: Any, token: str) -> Answer:
+        if self._budget is not None:
+            self._budget.ask(self._use)
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": USER_AGENT}
         headers = self._headers | headers
         began, status = time.monotonic(), "no answer"

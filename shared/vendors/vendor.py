@@ -20,6 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkabl
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from shared.nouns.budgets import Limit as Limit
 from shared.nouns.configurations import AuthType, Cloud, CloudName, Configuration
 from shared.nouns.detections import Channel, Detection, Instant, Severity, Status
 
@@ -238,14 +239,6 @@ class Vendor(Protocol):
         """The cheapest authenticated call, and what the token allows. Never raises for what a check is for:
         the answer says it."""
         ...
-
-
-@dataclass(frozen=True)
-class Limit:
-    """At most so many calls in so many seconds."""
-
-    calls: int
-    seconds: int
 
 
 DEFAULT_LIMITS = (Limit(60, 60), Limit(1500, 3600))

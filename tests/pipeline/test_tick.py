@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from shared.errors import BudgetSpent
 from shared.pipeline.messages import PollDue
 from shared.store.stores import Queue
 from tests.pipeline.mortal import Rig
@@ -97,3 +99,38 @@ def test_a_poll_state_as_large_as_a_vendor_makes_it_is_stored(rig: Rig) -> None:
     rig.parts.configurations.save_state(state)
     assert rig.parts.ticker.tick() == 1
     assert rig.health.cursor == {"seen_at": hashes}
+
+
+def test_what_has_no_calls_left_is_polled_later_and_has_not_failed(rig: Rig) -> None:
+    """What was read before is queued; the rest comes when there are calls again."""
+    for number in range(6):
+        rig.vendor.put(f"a{number}", severity="low")
+    fetch = rig.vendor.fetch
+
+    def spent(connection: Any, cursor: Any) -> Iterator[Any]:
+        yield next(fetch(connection, cursor))
+        raise BudgetSpent("none left", retry_after=90)
+
+    rig.vendor.fetch = spent  # type: ignore[method-assign]
+    rig.parts.ticker.tick()
+    rig.drain()
+    state = rig.health
+    assert (state.failing_since, state.last_error, state.last_success) == (None, None, None)
+    assert (state.cursor, len(rig.phones.shown)) == ({"at": 2}, 2)
+    rig.now += timedelta(seconds=80)
+    assert rig.parts.ticker.tick() == 0
+    rig.vendor.fetch = fetch  # type: ignore[method-assign]
+    rig.now += timedelta(seconds=20)
+    assert rig.parts.ticker.tick() == 1
+    rig.drain()
+    assert len(rig.phones.shown) == 6
+
+
+def test_no_poll_is_queued_while_the_vendor_has_asked_somebody_to_wait(rig: Rig) -> None:
+    """Of that tenant; it is due again when the time is over."""
+    other = rig.configuration.model_copy(update={"id": "c2", "tenant_id": "t2", "etag": ""})
+    rig.parts.configurations.save(other)
+    rig.parts.budgets.of("t1|defender_for_cloud", ()).refused(100)
+    assert rig.parts.ticker.tick() == 1
+    rig.now += timedelta(seconds=101)
+    assert rig.parts.ticker.tick() == 1
