@@ -13,6 +13,7 @@ else. It shares no code with the product, so that a misreading on one side is no
     defender_endpoint.py endpoint_*.py odata.py   Defender for Endpoint
     defender_for_cloud.py cloud_*.py webhook_dialects.py logic_app.py   Defender for Cloud, polled and pushed
     cloud_apps.py cloud_apps_*.py   Defender for Cloud Apps
+    sentinel.py sentinel_*.py  Microsoft Sentinel: incidents with their alerts
     arm_access.py             what all of Azure Resource Manager asks of a caller
     defender_xdr.py xdr_*.py graph_incidents.py hunting.py   Defender XDR: incidents, over its API and Graph
     control.py *scenarios.py commands.py   making things happen

@@ -58,6 +58,7 @@ def _serve(options: argparse.Namespace) -> int:
     from simulator.cloud_apps_access import CloudAppsState
     from simulator.endpoint_access import EndpointState
     from simulator.graph_alerts import GraphAlerts
+    from simulator.sentinel_access import SentinelState
     from simulator.serve import Simulator, serve
     from simulator.world import World
 
@@ -72,6 +73,7 @@ def _serve(options: argparse.Namespace) -> int:
     world.part("defender_endpoint", lambda: EndpointState(seed=options.seed))
     world.part("defender_for_cloud", lambda: CloudState(seed=options.seed))
     world.part("cloud_apps", lambda: CloudAppsState(seed=options.seed))
+    world.part("sentinel", lambda: SentinelState(seed=options.seed))
     world.part("graph_alerts", lambda: GraphAlerts(seed=options.seed))
     serve(world, options.port, options.folder, started=started)
     return 0

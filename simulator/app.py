@@ -19,6 +19,7 @@ from simulator import (
     inbox,
     key_vault,
     managed_identity,
+    sentinel,
     web_push,
 )
 from simulator.faults import FaultMiddleware
@@ -39,6 +40,7 @@ PARTS = (
     graph_security,
     cloud_apps,
     cloud_posture,
+    sentinel,
     entra,
 )
 

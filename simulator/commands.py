@@ -25,10 +25,12 @@ from simulator.webhook_dialects import DIALECTS
 from simulator.workflow_automation import fire
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "pocketsoc-defender-automation.json"
-# Whose alerts commands can make, where each has its title, and how it calls an alert in a scenario.
-_TITLES = {"endpoint": "title", "cloud": "alertDisplayName", "graph": "title", "cloud-apps": "title"}
-_VENDORS = tuple(_TITLES)
-_IDS = {"cloud": "name"}  # else alert_id
+# Whose alerts commands can make (Sentinel's in incidents), which can tie, which name the title differently,
+# and how a scenario calls an alert, unless alert_id.
+_VENDORS = ("endpoint", "cloud", "graph", "cloud-apps", "sentinel")
+_TYING = ("endpoint", "graph", "cloud-apps", "sentinel")
+_TITLES = {"cloud": "alertDisplayName"}
+_IDS = {"cloud": "name", "sentinel": "name"}
 # The vendors' own words for severity: with a capital, as they are in Graph, as numbers in Cloud Apps.
 _SEVERITIES = {one.lower(): one for one in ("Informational", "Low", "Medium", "High")}
 _NUMBERS = {"low": 0, "medium": 1, "high": 2, "informational": 3}
@@ -108,7 +110,7 @@ def _add_alert_commands(commands: Any) -> None:
     late.add_argument("--vendor", choices=_VENDORS, default="endpoint")
     tie = _add(commands, "tie", _tie, "alerts with one and the same update time")
     tie.add_argument("--count", type=int, default=5)
-    tie.add_argument("--vendor", choices=("endpoint", "graph", "cloud-apps"), default="endpoint")
+    tie.add_argument("--vendor", choices=_TYING, default="endpoint")
     update = _add(commands, "update", _update, "change an alert")
     update.add_argument("id")
     update.add_argument("--status")
@@ -162,10 +164,16 @@ def _add(commands: Any, name: str, run: Command, text: str) -> argparse.Argument
 def _fields(options: argparse.Namespace) -> dict[str, Any]:
     fields: dict[str, Any] = _severity(options.vendor, options.severity) if options.severity else {}
     if options.title:
-        fields[_TITLES[options.vendor]] = options.title
+        fields[_TITLES.get(options.vendor, "title")] = options.title
     if getattr(options, "status", None):
         fields["status"] = options.status
     return fields
+
+
+def _inner_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """The same for the alerts of an incident."""
+    title = {"alertDisplayName": options.title} if options.title else {}
+    return title | (_severity(options.vendor, options.severity) if options.severity else {})
 
 
 def _severity(vendor: str, word: str) -> dict[str, Any]:
@@ -175,6 +183,7 @@ def _severity(vendor: str, word: str) -> dict[str, Any]:
 
 
 def _alert(remote: Remote, options: argparse.Namespace) -> Any:
+    more = {"alert_fields": _inner_fields(options)} if options.vendor == "sentinel" else {}
     ids = remote.play(
         options.vendor,
         "alerts",
@@ -182,6 +191,7 @@ def _alert(remote: Remote, options: argparse.Namespace) -> Any:
         within_seconds=options.within_hours * 3600,
         fixture=options.fixture,
         fields=_fields(options),
+        **more,
     )
     return {"made": len(ids), "ids": ids[:10]}
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from simulator import cloud_apps_scenarios, graph_scenarios, scenarios, xdr_scenarios
+from simulator import cloud_apps_scenarios, graph_scenarios, scenarios, sentinel_scenarios, xdr_scenarios
 from simulator.faults import Fault
 from simulator.world import World
 
@@ -47,6 +47,12 @@ _SCENARIOS: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("cloud-apps", "late"): cloud_apps_scenarios.late_alerts,
     ("cloud-apps", "tie"): cloud_apps_scenarios.tie_alerts,
     ("cloud-apps", "update"): cloud_apps_scenarios.update_alert,
+    ("sentinel", "alerts"): sentinel_scenarios.add_incidents,
+    ("sentinel", "late"): sentinel_scenarios.late_incidents,
+    ("sentinel", "tie"): sentinel_scenarios.tie_incidents,
+    ("sentinel", "update"): sentinel_scenarios.update_incident,
+    ("sentinel", "redirect"): sentinel_scenarios.redirect_incident,
+    ("sentinel", "join"): sentinel_scenarios.add_alert,
 }
 
 
@@ -56,6 +62,7 @@ _LISTS: Mapping[str, Callable[[World], list[str]]] = {
     "graph": graph_scenarios.graph_ids,
     "cloud-apps": cloud_apps_scenarios.alert_ids,
     "xdr": xdr_scenarios.incident_ids,
+    "sentinel": sentinel_scenarios.alert_ids,
 }
 
 

@@ -64,7 +64,7 @@ class Filter:
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<time>\d{4}-\d\d-\d\d[T\d:.]*(?:Z|[+-]\d\d:\d\d)?)|(?P<number>-?\d+(?:\.\d+)?)"
-    r"|(?P<word>[A-Za-z_]\w*)|(?P<mark>[(),]))",
+    r"|(?P<word>[A-Za-z_]\w*(?:/\w+)*)|(?P<mark>[(),]))",
     re.IGNORECASE,
 )
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 TENANT_ID = "5a3e11d0-7c44-4e0b-9a51-0c0ffee00001"
 TENANT_DOMAIN = "fabrikam-soc.example"
 SUBSCRIPTION_ID = "7d0f4c52-16a9-4b7e-8c1d-0c0ffee00002"
+RESOURCE_GROUP = "rg-soc"
+WORKSPACE = "law-soc"
+WORKSPACE_ID = (
+    f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{RESOURCE_GROUP}"
+    f"/providers/Microsoft.OperationalInsights/workspaces/{WORKSPACE}"
+)
 
 CLIENT_ID = "b1c8a2d6-90f3-4d5a-a7e4-0c0ffee00003"
 CLIENT_OBJECT_ID = "b1c8a2d6-90f3-4d5a-a7e4-0c0ffee00013"
@@ -151,7 +157,10 @@ def _grants() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
         CLOUD_APPS_AUDIENCE: set(CLOUD_APPS_ROLES),
         XDR_AUDIENCE: set(XDR_ROLES),
     }
-    return roles, {SUBSCRIPTION_ID: {"Security Reader", "Security Admin"}}
+    return roles, {
+        SUBSCRIPTION_ID: {"Security Reader", "Security Admin"},
+        WORKSPACE_ID.lower(): {"Microsoft Sentinel Responder"},
+    }
 
 
 def _pocketsoc_app() -> App:

@@ -21,6 +21,7 @@ from simulator.endpoint_access import endpoint
 from simulator.endpoint_alerts import EndpointAlert, EndpointTenant, empty_evidence
 from simulator.graph_access import graph
 from simulator.graph_alerts import forget_alerts
+from simulator.sentinel_access import sentinel
 from simulator.shelf import Record, Shelf
 from simulator.webhook_dialects import dialect_of
 from simulator.world import World
@@ -36,6 +37,7 @@ STATES: Mapping[str, Callable[[World], Any]] = {
     "graph": graph,
     "cloud-apps": cloud_apps,
     "xdr": xdr,
+    "sentinel": sentinel,
 }
 
 

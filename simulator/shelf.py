@@ -53,6 +53,11 @@ class Shelf(Generic[Record]):
         """The visible record with this name."""
         return self._named.get(name)
 
+    def remove(self, record: Record) -> None:
+        """Take a visible record off the shelf."""
+        del self._named[self._name(record)]
+        self._ordered.remove(record)
+
     def change(self, record: Record, do: Callable[[], None]) -> None:
         """Run `do`, which may change the record's key, and put the record in its new place."""
         if self._name(record) in self._hidden:

@@ -59,8 +59,8 @@ class Resource:
 
 @dataclass
 class Principal:
-    """Whoever can have a token. `roles`: application roles by audience; `arm_roles`: names by subscription
-    id."""
+    """Whoever can have a token. `roles`: application roles by audience; `arm_roles`: names by scope: a
+    subscription's id, or another ARM id in lower case."""
 
     object_id: str
     tenant_id: str
@@ -215,10 +215,10 @@ class World:
         """
         return tokens.verify(self, request.headers.get("authorization", ""), audience)
 
-    def arm_roles(self, claims: dict[str, Any], subscription_id: str) -> set[str]:
-        """Role names that the token's principal has on a subscription; ARM roles are never in the token."""
+    def arm_roles(self, claims: dict[str, Any], scope: str) -> set[str]:
+        """Role names that the token's principal has on a scope itself; ARM roles are never in the token."""
         principal = self.principals.get(str(claims.get("oid", "")))
-        return set(principal.arm_roles.get(subscription_id, ())) if principal else set()
+        return set(principal.arm_roles.get(scope, ())) if principal else set()
 
     def token(self, audience: str, *, client_id: str | None = None, lifetime: int | None = None) -> str:
         """An access token for `audience` without a request, of the sample's PocketSOC app or of
