@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Protocol
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from shared.api.parts import Parts
@@ -79,23 +79,39 @@ SENDER = "Alerts.Send"
 
 @dataclass(frozen=True)
 class Allowed:
-    """A dependency: lets through who has the role."""
+    """A dependency: lets through who has the role. What Responders and Admins are about to change is noted in
+    the audit first."""
 
     role: Role | str
 
     def __call__(
         self,
+        request: Request,
         parts: Parts,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
-        """The caller. Raises Unauthenticated without a valid token, Forbidden without the role."""
+        """The caller. Raises Unauthenticated without a valid token, Forbidden without the role, TryLater when
+        the act cannot be noted."""
         if credentials is None:
             raise Unauthenticated("Sign in: this needs an access token (Authorization: Bearer).")
         caller = parts.verifier.verify(credentials.credentials)
         allowed = may(caller, self.role) if isinstance(self.role, Role) else self.role in caller.roles
         if not allowed:
             raise Forbidden(f"This needs the role {self.role}, which your account does not have here.")
+        if self.role in (Role.responder, Role.admin):
+            _note(request, parts, caller)
         return caller
+
+
+# These note themselves, with more than can be told from here.
+_NOTED_BY_THEMSELVES = frozenset({"hunt", "change_incident"})
+
+
+def _note(request: Request, parts: Parts, caller: Caller) -> None:
+    act = getattr(request.scope.get("route"), "operation_id", None) or "unknown"
+    if request.method not in ("GET", "HEAD") and act not in _NOTED_BY_THEMSELVES:
+        subject = "/".join(map(str, request.path_params.values()))
+        parts.audit.note(act, subject, actor=caller.oid, name=caller.name)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def change_incident(id: Id, wanted: IncidentChange, caller: Responder, parts: Pa
     note(
         parts,
         caller,
-        "incident.change",
+        "change_incident",
         found.id,
         **{name: value if isinstance(value, str) else ", ".join(value) for name, value in changed.items()},
         comment=wanted.comment is not None,

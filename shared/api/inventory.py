@@ -9,7 +9,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from shared.api.acts import note
 from shared.api.caller import Admin, Reader
 from shared.api.fields import Cursor, Id
 from shared.api.parts import ApiParts, Parts
@@ -113,7 +112,6 @@ def read_inventory(id: Id, caller: Admin, parts: Parts) -> None:
     found = parts.configurations.get(id)
     if found is None:
         raise NotFound("There is no such vendor configuration.")
-    note(parts, caller, "inventory.read", id)
     if not parts.inventory_ticker.read_now(found.configuration):
         raise BadRequest("There is nothing to read here, or all of it is being read already.")
 

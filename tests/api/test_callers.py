@@ -124,6 +124,20 @@ def test_a_stronger_role_covers_the_weaker(signed_in: Any, role: str) -> None:
     assert (answer.status_code, answer.json()["role"]) == (200, role)
 
 
+def test_what_admins_and_responders_change_is_in_the_audit(
+    signed_in: Any, parts: Any, configuration: Any
+) -> None:
+    """Who, what and to what, before it is done; reading is not, nor is what was not allowed."""
+    id = configuration["id"]
+    signed_in("Admin").delete(f"/api/v1/configurations/{id}")
+    signed_in("Admin").get("/api/v1/quarantine")
+    signed_in("Reader").delete(f"/api/v1/configurations/{id}")
+
+    removed, created = parts.audit.page().entries
+    assert (removed.action, removed.subject, removed.name) == ("remove_configuration", id, "Ana Lyst")
+    assert created.action == "create_configuration"
+
+
 def test_another_tenants_token_is_refused(signed_in: Any) -> None:
     """With the reason, so that whoever signs in wrongly knows."""
     answer = signed_in("Admin", tid="7c1d9f50-0b51-4b6a-9d3e-2f5a60718293").get("/api/v1/me")

@@ -246,7 +246,7 @@ def test_a_change_is_in_the_audit_without_its_comment(desk: Desk) -> None:
     desk.change(status="resolved", tags=["one", "two"], comment="something private")
 
     [entry] = desk.parts.audit.page().entries
-    assert (entry.name, entry.action, entry.subject) == ("Ana Lyst", "incident.change", ID)
+    assert (entry.name, entry.action, entry.subject) == ("Ana Lyst", "change_incident", ID)
     assert entry.details == {"status": "resolved", "tags": "one, two", "comment": True}
 
 

@@ -142,7 +142,7 @@ def test_the_inventory_can_be_read_at_once(desk: Desk) -> None:
 
     assert (first.status_code, second.status_code) == (202, 400)
     assert desk.parts.queues.depth("inventory") == 2
-    assert {e.action for e in desk.parts.audit.page().entries} == {"inventory.read"}
+    assert {e.action for e in desk.parts.audit.page().entries} == {"read_inventory"}
 
 
 @pytest.mark.parametrize(
