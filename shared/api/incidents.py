@@ -15,6 +15,7 @@ from shared.api.fields import Cursor, Id
 from shared.api.incident_shapes import IncidentList, IncidentOut, incident_out, line
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid
+from shared.api.writing import may_write
 from shared.errors import (
     BadRequest,
     Conflict,
@@ -30,12 +31,11 @@ from shared.nouns.identity import aliases, canonical
 from shared.nouns.incidents import IncidentChange, IncidentView, KnownIncident
 from shared.store.incident_list import IncidentQuery
 from shared.vendors.abilities import IncidentVendor
-from shared.vendors.vendor import Connection, Feature, Vendor
+from shared.vendors.vendor import Connection
 
 router = APIRouter(tags=["incidents"])
 
 _MOST_DETECTIONS = 200
-_ON_BEHALF = frozenset({"user_impersonation"})
 _log = logging.getLogger(__name__)
 
 Word = Annotated[str, Query(min_length=1, max_length=100)]
@@ -164,25 +164,11 @@ def _ways(parts: ApiParts, found: KnownIncident) -> list[Way]:
             ways.append((configured.configuration, vendor, view))
     if len(ways) < 2:
         return ways
-    may = {way[0].id: _may_write(parts, way[0], way[1]) for way in ways}
+    may = {way[0].id: may_write(parts, way[0], way[1]) for way in ways}
     return sorted(
         ways,
         key=lambda way: (may[way[0].id], way[2].incident.native_id != way[2].incident.number, way[0].id),
     )
-
-
-def _may_write(parts: ApiParts, configuration: Configuration, vendor: Vendor) -> int:
-    """0: the token says so; 1: a token does not tell, as with Azure's roles; 2: it may not, or cannot sign
-    in."""
-    wanted = vendor.permissions.get(Feature.change_status)
-    try:
-        claims = parts.connect(configuration).api.token_claims()
-    except PocketSOCError:
-        return 2
-    granted = {*(claims.get("roles") or ()), *str(claims.get("scp") or "").split()} - _ON_BEHALF
-    if wanted is None or not granted:
-        return 1
-    return 0 if granted & {*wanted.any_of, *wanted.delegated} else 2
 
 
 def _change(parts: ApiParts, ways: list[Way], wanted: IncidentChange) -> Configuration:

@@ -67,6 +67,10 @@ class Receives(Protocol):
         """Queue the body as it came."""
         ...
 
+    def answered(self, configuration: Configuration, raw: Any) -> None:
+        """Queue an alert as the vendor gave it after a change."""
+        ...
+
 
 class Differences(Protocol):
     """What a remapping found (pipeline/remap.py)."""

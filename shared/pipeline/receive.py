@@ -1,5 +1,7 @@
-"""The webhook: queue what came, as it came, and say 202. Understanding it happens later, so that a sender
-never waits and nothing is lost."""
+"""What comes without being polled for: the webhook's events, and what a vendor answers to a change.
+
+Queue it as it came. Understanding it happens later, so that a sender never waits and nothing is lost.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 from shared.errors import PocketSOCError
+from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Channel, RawAlert, instant_of
 from shared.pipeline.known_configurations import KnownConfigurations
 from shared.pipeline.messages import RawAlerts
+from shared.pipeline.reading import storable
 from shared.store.mailbox import Mailbox
 from shared.store.stores import Queue
 
@@ -37,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Receiver:
-    """Takes webhook calls. The host has checked the function key before."""
+    """Takes webhook calls (the host has checked the function key before), and answers to changes."""
 
     configurations: KnownConfigurations
     mailbox: Mailbox
@@ -78,6 +83,18 @@ class Receiver:
                 503, "Service Unavailable", "The event could not be stored just now; send it again.", 10
             )
         return Answer(202)
+
+    def answered(self, configuration: Configuration, raw: Any) -> None:
+        """Queue an alert as the vendor gave it after a change, as if a poll had read it. Raises TryLater when
+        storage is away."""
+        alert = RawAlert(body=storable(raw), received=instant_of(self.clock()))
+        message = RawAlerts(
+            configuration_id=configuration.id,
+            channel=Channel.poll,
+            alerts=(alert,),
+            scope=configuration.scope,
+        )
+        self.mailbox.send(Queue.raw_alerts, message)
 
 
 def correlation_id() -> str:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from shared.nouns.alert_change import AlertChange
+from shared.nouns.detections import Detection
 from shared.nouns.incidents import Incident, IncidentChange
 from shared.nouns.inventory import Affiliation, HostQuestion, InventoryKind, Item
 from shared.vendors.vendor import Connection, Vendor
@@ -26,6 +28,21 @@ class IncidentVendor(Vendor, Protocol):
     def change_incident(self, connection: Connection, native_id: str, change: IncidentChange) -> Incident:
         """Make the change at the vendor; gives the incident as it is then. Raises NotFound, Conflict (changed
         there meanwhile), BadRequest for what the vendor does not take."""
+        ...
+
+
+@runtime_checkable
+class AlertVendor(Vendor, Protocol):
+    """Lets its alerts be changed. `authority` says how far a change made here reaches: 2, every Defender
+    product's copy of the alert; 1, Defender XDR's; 0, nobody else's. Of several views of one alert the one
+    with the most is changed."""
+
+    authority: ClassVar[int]
+
+    def change_alert(self, connection: Connection, detection: Detection, change: AlertChange) -> Any:
+        """Make the change at the vendor. `detection` is this vendor's own view of the alert. Gives the raw
+        alert as it is then, or None when it was changed but could not be read again. Raises NotFound,
+        Conflict, BadRequest with the vendor's words for what it does not take."""
         ...
 
 

@@ -1,8 +1,8 @@
 """Microsoft Defender for Endpoint, over its own API (not Graph): what it needs, and its parts joined.
 
-Walking is in keyset_walk.py, mapping in endpoint_alerts.py; machines and scores in endpoint_inventory.py,
-whether a host is known in endpoint_affiliation.py, KQL in endpoint_hunting.py. Source: the product's API
-reference ("Supported APIs", "Hello World", "List alerts").
+Walking is in keyset_walk.py, mapping in endpoint_alerts.py, changing in endpoint_changes.py; machines and
+scores in endpoint_inventory.py, whether a host is known in endpoint_affiliation.py, KQL in
+endpoint_hunting.py. Source: the product's API reference ("Supported APIs", "Hello World", "List alerts").
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from shared.errors import HostNotAllowed, PermissionMissing, PocketSOCError
+from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.nouns.inventory import Affiliation, HostQuestion, InventoryKind, Item
@@ -20,6 +21,7 @@ from shared.vendors import (
     access,
     endpoint_affiliation,
     endpoint_alerts,
+    endpoint_changes,
     endpoint_hunting,
     endpoint_inventory,
     keyset_walk,
@@ -84,6 +86,7 @@ class DefenderEndpoint:
         Feature.recommendations: _permission("SecurityRecommendation.Read.All"),
         Feature.scores: _permission("Score.Read.All"),
     }
+    authority: ClassVar[int] = 1
     inventory_kinds: ClassVar[tuple[InventoryKind, ...]] = endpoint_inventory.KINDS
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
@@ -118,6 +121,10 @@ class DefenderEndpoint:
         """Map one alert of the API; see endpoint_alerts.py. This vendor has no webhook, so `channel`
         changes nothing."""
         return endpoint_alerts.to_detection(raw)
+
+    def change_alert(self, connection: Connection, detection: Detection, change: AlertChange) -> Any:
+        """Change an alert; see endpoint_changes.py."""
+        return endpoint_changes.change_alert(connection, detection, change)
 
     def hunt(self, connection: Connection, query: str, timespan: str | None) -> HuntingResult:
         """Run a query; see endpoint_hunting.py."""

@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from shared.errors import PermissionMissing, PocketSOCError
+from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.nouns.inventory import InventoryKind, Item
-from shared.vendors import access, cloud_alerts, cloud_events, cloud_inventory, cloud_walk
+from shared.vendors import access, cloud_alerts, cloud_changes, cloud_events, cloud_inventory, cloud_walk
 from shared.vendors.vendor import (
     Check,
     Connection,
@@ -76,6 +77,7 @@ class DefenderForCloud:
         Feature.inventory: _READING,
         Feature.scores: _READING,
     }
+    authority: ClassVar[int] = 0
     inventory_kinds: ClassVar[tuple[InventoryKind, ...]] = cloud_inventory.KINDS
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
@@ -101,6 +103,10 @@ class DefenderForCloud:
     def read_webhook(self, body: Any) -> tuple[WebhookItem, ...]:
         """Take a webhook's body apart; see cloud_events.py."""
         return cloud_events.read_webhook(body)
+
+    def change_alert(self, connection: Connection, detection: Detection, change: AlertChange) -> Any:
+        """Change an alert's state; see cloud_changes.py."""
+        return cloud_changes.change_alert(connection, detection, change)
 
     def inventory(self, connection: Connection, kind: InventoryKind) -> Iterator[tuple[Item, ...]]:
         """Everything of one kind; see cloud_inventory.py."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from shared.errors import PermissionMissing, PocketSOCError
+from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.nouns.inventory import Affiliation, HostQuestion, InventoryKind, Item
@@ -21,6 +22,7 @@ from shared.vendors import (
     access,
     graph_affiliation,
     graph_alerts,
+    graph_changes,
     graph_hunting,
     graph_inventory,
     keyset_walk,
@@ -86,6 +88,7 @@ class GraphSecurity:
         Feature.scores: Permission(("SecurityEvents.Read.All", "SecurityEvents.ReadWrite.All"), _WHERE),
         Feature.secret_expiry: Permission(("Application.Read.All", "Application.ReadWrite.All"), _WHERE),
     }
+    authority: ClassVar[int] = 2
     inventory_kinds: ClassVar[tuple[InventoryKind, ...]] = graph_inventory.KINDS
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
@@ -109,6 +112,10 @@ class GraphSecurity:
         """Map one alert of alerts_v2; see graph_alerts.py. This vendor has no webhook, so `channel` changes
         nothing."""
         return graph_alerts.to_detection(raw)
+
+    def change_alert(self, connection: Connection, detection: Detection, change: AlertChange) -> Any:
+        """Change an alert; see graph_changes.py."""
+        return graph_changes.change_alert(connection, detection, change)
 
     def hunt(self, connection: Connection, query: str, timespan: str | None) -> HuntingResult:
         """Run a query; see graph_hunting.py."""

@@ -28,6 +28,7 @@ TABLE = {
     "GET /api/v1/detections": READER,
     "GET /api/v1/detections/{id}": READER,
     "POST /api/v1/detections/{id}/split": RESPONDER,
+    "POST /api/v1/detections/{id}/status": RESPONDER,
     "GET /api/v1/templates/{name}": READER,
     "POST /api/v1/webhooks/defender-for-cloud/{id}": SENDER,
     "GET /api/v1/incidents": READER,

@@ -25,6 +25,7 @@ OPERATIONS = [
     "GET /api/v1/detections",
     "GET /api/v1/detections/{id}",
     "POST /api/v1/detections/{id}/split",
+    "POST /api/v1/detections/{id}/status",
     "GET /api/v1/templates/{name}",
     "POST /api/v1/webhooks/defender-for-cloud/{id}",
     "GET /api/v1/incidents",
