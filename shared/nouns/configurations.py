@@ -54,6 +54,11 @@ class Cloud(BaseModel):
         """What tokens for Graph are asked for: its real address, also where something stands in its place."""
         return CLOUDS[self.name].graph
 
+    @property
+    def xdr_audience(self) -> str:
+        """What tokens for the Defender XDR API are asked for, likewise; one for all of a cloud's hosts."""
+        return CLOUDS[self.name].xdr_api
+
 
 CLOUD_APPS_AUDIENCE = "05a65629-4c1b-48c1-a78b-804c4abdd4af"
 """The resource app "Microsoft Cloud App Security", in every cloud."""

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from shared.vendors.defender_cloud_apps import DefenderCloudApps
 from shared.vendors.defender_endpoint import DefenderEndpoint
 from shared.vendors.defender_for_cloud import DefenderForCloud
+from shared.vendors.defender_xdr import DefenderXdr
 from shared.vendors.graph_security import GraphSecurity
 from shared.vendors.vendor import Vendor
 
 VENDORS: Mapping[str, Vendor] = {
     DefenderEndpoint.slug: DefenderEndpoint(),
     DefenderForCloud.slug: DefenderForCloud(),
+    DefenderXdr.slug: DefenderXdr(),
     GraphSecurity.slug: GraphSecurity(),
     DefenderCloudApps.slug: DefenderCloudApps(),
 }

@@ -35,7 +35,11 @@ INVENTORY = {
         "control": ["graph_secure_scores", "graph_controls"],
     },
 }
-HUNTING = {"defender_endpoint": "endpoint_hunting", "graph_security": "graph_hunting"}
+HUNTING = {
+    "defender_endpoint": "endpoint_hunting",
+    "defender_xdr": "xdr_hunting",
+    "graph_security": "graph_hunting",
+}
 # What is asked and answered with a yes; other ways of asking may be a `could_not_ask`.
 AFFILIATION = {
     "defender_endpoint": ({"name": "ws-2041.tailspin.example"}, "endpoint_machines"),

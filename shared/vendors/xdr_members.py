@@ -1,0 +1,209 @@
+"""The alerts of incidents that Graph lists without them: one call for each incident that has changed.
+
+`$expand=alerts` would save the calls, but answers large tenants with HTTP 500 for good; so it is never sent.
+
+Promise: a version of an incident (its number and last update) is read when it is first seen, and once more
+when it is ten minutes old, because its members may be shown later than the change itself; in between it is
+passed over, so that the overlap of polls costs nothing. What has been read is remembered in the cursor, also
+in the middle of a page: however few calls a minute the service grants, a large backlog gets done. An incident
+whose members the service fails to give is owed: the others are read, the walk does not say `done` but ends
+with the error, and each walk tries it again first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from shared.errors import PocketSOCError, Refused, Throttled, TryLater
+from shared.nouns.detections import Instant, earlier, instant_of
+from shared.vendors.listing import pages
+from shared.vendors.loose_json import fields, text, when, words
+from shared.vendors.vendor import Api, Connection, Cursor, Page
+from shared.vendors.xdr_incidents import alert_ids, number_of
+
+SETTLED = timedelta(minutes=10)  # less than the overlap, so that a walk comes by once more
+_INCIDENTS_A_PAGE = 10
+_ALERTS_A_PAGE = 200
+# Versions that are remembered; of more, some are read again. Fits, with the walk's own, into one column.
+_MOST_KEPT = 600
+_MOST_OWED = 50
+# So many failures in a row are an outage, not an incident's trouble.
+_OUTAGE = 3
+
+
+def with_members(connection: Connection, cursor: Cursor | None, walked: Iterator[Page]) -> Iterator[Page]:
+    """Turn a walk over incidents into pages of incidents and their alerts. Raises what the walk and `Api.get`
+    raise, after what was read before has been handed out."""
+    memory = _Memory.of(cursor, instant_of(connection.now()))
+    reader = _Reader(connection.api, memory)
+    before: dict[str, Any] = dict(cursor or {})
+    yield from reader.read(reader.owed(), before)
+    for page in walked:
+        yield from reader.read(iter(page.alerts), before)
+        before = page.cursor
+        if page.done:
+            memory.prune()
+        done = page.done and not memory.owed
+        yield reader.page(before, done=done)
+        if page.done and not done:
+            raise reader.trouble or TryLater("The alerts of an incident could not be read.")
+
+
+def members_of(api: Api, number: str) -> Iterator[tuple[Any, ...]]:
+    """An incident's alerts, page by page; none for one that is gone meanwhile."""
+    try:
+        yield from pages(api, f"{_path(number)}/alerts", {}, who="Microsoft Graph")
+    except Refused as error:
+        if error.status != 404:
+            raise
+
+
+def with_ids(api: Api, number: str, incident: dict[str, Any]) -> dict[str, Any]:
+    """The incident with its alerts' ids, as a walk hands it out. Without them where they cannot be had now:
+    the next poll has them, and what was done to the incident is done."""
+    try:
+        return _naming(incident, [one for rows in members_of(api, number) for one in rows])
+    except PocketSOCError:
+        return incident
+
+
+def _naming(incident: dict[str, Any], members: list[Any]) -> dict[str, Any]:
+    # As `$expand` would show it, but for all that the alerts themselves say.
+    return {**incident, "alerts": [{"id": one} for one in alert_ids(members)]}
+
+
+@dataclass
+class _Reader:
+    """Reads incidents' members and makes pages of them. `trouble` is the last failure of the service."""
+
+    api: Api
+    memory: _Memory
+    incidents: list[Any] = field(default_factory=list)
+    alerts: list[Any] = field(default_factory=list)
+    trouble: TryLater | None = None
+    in_a_row: int = 0
+
+    def read(self, incidents: Iterator[Any], cursor: dict[str, Any]) -> Iterator[Page]:
+        """Read these incidents; pages as soon as they are full, and before an error."""
+        try:
+            for raw in incidents:
+                self._take(raw)
+                if len(self.incidents) >= _INCIDENTS_A_PAGE or len(self.alerts) >= _ALERTS_A_PAGE:
+                    yield self.page(cursor, done=False)
+        except PocketSOCError:
+            if self.incidents:
+                yield self.page(cursor, done=False)
+            raise
+
+    def page(self, cursor: dict[str, Any], *, done: bool) -> Page:
+        """What has been read since the last page."""
+        made = Page(tuple(self.alerts), self.memory.within(cursor), done, tuple(self.incidents))
+        self.alerts, self.incidents = [], []
+        return made
+
+    def owed(self) -> Iterator[Any]:
+        """The incidents that earlier walks could not read, as they are now."""
+        for number in tuple(self.memory.owed):
+            try:
+                raw = self.api.get(_path(number))
+            except Refused as error:
+                if error.status != 404:
+                    raise
+                self.memory.owed.remove(number)
+                continue
+            yield raw
+
+    def _take(self, raw: Any) -> None:
+        number, updated = number_of(raw), when(fields(raw).get("lastupdatedatetime"))
+        if number is None or not self.memory.wants(number, updated):
+            self.incidents += [raw] if number is None else []
+            return
+        try:
+            members = (
+                [] if _is_merged(raw) else [one for rows in members_of(self.api, number) for one in rows]
+            )
+        except Throttled:
+            raise
+        except TryLater as error:
+            self._owe(number, error)
+            return
+        self.in_a_row = 0
+        self.memory.add(number, updated)
+        self.alerts += members
+        self.incidents.append(_naming(raw, members))
+
+    def _owe(self, number: str, error: TryLater) -> None:
+        self.in_a_row += 1
+        if self.in_a_row >= _OUTAGE or len(self.memory.owed) >= _MOST_OWED:
+            raise error
+        self.trouble = error
+        if number not in self.memory.owed:
+            self.memory.owed.append(number)
+
+
+@dataclass
+class _Memory:
+    """Which versions of incidents have been read: `once`, or `settled`; in the order of reading. `met` are
+    those that this walk came by; `whole`: the walk began in this run."""
+
+    now: Instant
+    whole: bool
+    once: dict[str, None]
+    settled: dict[str, None]
+    owed: list[str]
+    met: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, cursor: Cursor | None, now: Instant) -> _Memory:
+        """As the cursor remembers it; what cannot be understood is forgotten."""
+        kept = fields((cursor or {}).get("members"))
+        once, settled, owed = (words(kept.get(name), separator=" ") for name in ("once", "settled", "owed"))
+        return cls(now, "at" not in (cursor or {}), dict.fromkeys(once), dict.fromkeys(settled), list(owed))
+
+    def wants(self, number: str, updated: Instant | None) -> bool:
+        """Whether this version is to be read."""
+        key = _key(number, updated)
+        self.met.add(key)
+        known_for_now = key in self.once and not self._is_old(updated)
+        return number in self.owed or updated is None or not (key in self.settled or known_for_now)
+
+    def add(self, number: str, updated: Instant | None) -> None:
+        """Remember that it has been read."""
+        key = _key(number, updated)
+        self.once.pop(key, None)
+        (self.settled if self._is_old(updated) else self.once)[key] = None
+        if number in self.owed:
+            self.owed.remove(number)
+
+    def prune(self) -> None:
+        """Keep only what the next walk can come by."""
+        if self.whole:
+            self.once = {key: None for key in self.once if key in self.met}
+            self.settled = {key: None for key in self.settled if key in self.met}
+
+    def within(self, cursor: dict[str, Any]) -> dict[str, Any]:
+        """The cursor with this memory in it."""
+        kept = {name: " ".join(list(getattr(self, name))[-_MOST_KEPT // 2 :]) for name in ("once", "settled")}
+        return {**cursor, "members": {**kept, "owed": " ".join(self.owed)}}
+
+    def _is_old(self, updated: Instant | None) -> bool:
+        return updated is None or updated <= earlier(self.now, SETTLED)
+
+
+def _key(number: str, updated: Instant | None) -> str:
+    # 40 bits: among 600 versions, a clash that would hide one is less likely than one in a thousand million.
+    return hashlib.sha256(f"{number} {updated}".encode()).hexdigest()[:10]
+
+
+def _is_merged(raw: Any) -> bool:
+    """Whether its alerts are another incident's now."""
+    return text(fields(raw).get("redirectincidentid")) is not None
+
+
+def _path(number: str) -> str:
+    return f"/security/incidents/{quote(number, safe='')}"
