@@ -23,10 +23,11 @@ CONFIGURATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "poll_interval": 30,
         },
     ),
+    ("defender_xdr", {"display_name": "Simulated Defender XDR", "poll_interval": 30}),
     ("graph_security", {"display_name": "Simulated Graph Security", "poll_interval": 30}),
     ("defender_cloud_apps", {"display_name": "Simulated Defender for Cloud Apps", "poll_interval": 30}),
 )
-_ALERTS = {"endpoint": 3, "cloud": 2, "graph": 3, "cloud-apps": 1}
+_ALERTS = {"endpoint": 3, "cloud": 2, "graph": 3, "cloud-apps": 1, "xdr": 1}
 
 
 @dataclass(frozen=True)

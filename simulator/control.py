@@ -36,6 +36,7 @@ _SCENARIOS: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("graph", "late"): graph_scenarios.late_graph_alerts,
     ("graph", "tie"): graph_scenarios.tie_graph_alerts,
     ("graph", "update"): graph_scenarios.update_graph_alert,
+    ("xdr", "alerts"): xdr_scenarios.add_incidents,
     ("xdr", "incidents"): xdr_scenarios.add_incidents,
     ("xdr", "late"): xdr_scenarios.late_incidents,
     ("xdr", "tie"): xdr_scenarios.tie_incidents,
