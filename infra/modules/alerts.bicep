@@ -31,7 +31,7 @@ var rules = [
   {
     name: 'no-tick'
     title: 'PocketSOC: no tick'
-    description: 'No tick succeeded for 15 minutes: nothing is polled. See "no tick" in docs/operations.md.'
+    description: 'No tick succeeded for 15 minutes: nothing is polled. See docs/deploy.md, "What tells you".'
     severity: 0
     query: 'AppRequests | where Name == "tick" and Success == true'
     operator: 'LessThan'
@@ -40,7 +40,7 @@ var rules = [
   {
     name: 'poison'
     title: 'PocketSOC: messages keep failing'
-    description: 'Messages failed five times and were put into quarantine, or wait in a poison queue. See "Quarantine" in docs/operations.md.'
+    description: 'Messages failed five times and were put into quarantine, or wait in a poison queue. See docs/operations.md, "Quarantine".'
     severity: 1
     query: 'union (AppRequests | where Name startswith "quarantine_"), (AppTraces | where Message startswith "pulse " | where toint(parse_json(substring(Message, 6)).poison) > 0)'
     operator: 'GreaterThan'
@@ -72,6 +72,15 @@ var rules = [
     query: 'AppExceptions'
     operator: 'GreaterThan'
     threshold: exceptionLimit
+  }
+  {
+    name: 'trouble'
+    title: 'PocketSOC: it says that it may be blind'
+    description: 'The product has noticed trouble by itself, and has told the admins who have the app. The line says what and what to do.'
+    severity: 1
+    query: 'AppTraces | where Message startswith "trouble: "'
+    operator: 'GreaterThan'
+    threshold: 0
   }
   {
     name: 'refusals'

@@ -37,6 +37,7 @@ var queues = [
   'notifications'
   'inventory'
   'notifications-backlog'
+  'sweeps'
 ]
 var tables = [
   'identities'
@@ -54,6 +55,7 @@ var tables = [
   'filtered'
   'troubles'
   'heartbeats'
+  'ledger'
 ]
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {

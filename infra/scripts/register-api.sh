@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Registers the API of PocketSOC in Entra ID, or completes a registration that is there already.
 #
-#   register-api.sh [--name NAME] [--portal-url URL]... [--admin me|OBJECT_ID] [--dry-run]
+#   register-api.sh [--name NAME] [--portal-url URL]... [--admin me|OBJECT_ID] [--allow-az] [--dry-run]
 #
 #   --name        name of the registration (default: PocketSOC)
 #   --portal-url  address to which the portal returns after sign-in, for example https://soc.example.com/portal/
 #   --admin       who gets the role Admin: "me", or the object id of a user or group
+#   --allow-az    lets the Azure CLI get tokens for the API, so that it can be called with curl
 #   --dry-run     says what would be done; reads, and changes nothing
 #
 # It needs az, signed in as an Application Administrator. It can be run again at any time: what is there stays.
@@ -26,12 +27,15 @@ role_reader=6f1a3b52-7c0e-4c65-9d53-1f3c8a2e0a03
 role_sender=6f1a3b52-7c0e-4c65-9d53-1f3c8a2e0a04
 scope_id=6f1a3b52-7c0e-4c65-9d53-1f3c8a2e0b01
 native_redirect='pocketsoc://auth'
+azure_cli=04b07795-8ddb-461a-9bbf-02ee02e1d8ad # the Azure CLI, in every tenant
+allow_az=false
 
 while [ $# -gt 0 ]; do
   case "$1" in
     --name) name="${2:?--name needs a name}"; shift 2 ;;
     --portal-url) portal_urls+=("${2:?--portal-url needs an address}"); shift 2 ;;
     --admin) admin="${2:?--admin needs me or an object id}"; shift 2 ;;
+    --allow-az) allow_az=true; shift ;;
     --dry-run) dry_run=true; shift ;;
     -h | --help) usage; exit 0 ;;
     *) fail "$1 is not an option; see --help" ;;
@@ -99,6 +103,20 @@ complete_application() {
   change az rest --method PATCH --url "$(graph_root)/v1.0/applications/$object_id" --body "$body}"
 }
 
+# After the scope is there, and only where nobody has been allowed yet: the list is written as a whole.
+allow_azure_cli() {
+  local client_id="$1" object_id allowed scope
+  object_id="$(az ad app show --id "$client_id" --query id --output tsv)"
+  allowed="$(az ad app show --id "$client_id" --query 'api.preAuthorizedApplications[].appId' --output tsv)"
+  scope="$(az ad app show --id "$client_id" --query "api.oauth2PermissionScopes[?value=='access'].id" --output tsv)"
+  if [ -n "$allowed" ]; then
+    printf 'Applications are pre-authorized already: %s\n' "$(printf '%s' "$allowed" | paste -s -d ' ' -)"
+    return 0
+  fi
+  change az rest --method PATCH --url "$(graph_root)/v1.0/applications/$object_id" --body \
+    "{\"api\":{\"preAuthorizedApplications\":[{\"appId\":\"$azure_cli\",\"delegatedPermissionIds\":[\"${scope:-$scope_id}\"]}]}}"
+}
+
 find_or_make_principal() {
   local client_id="$1" found
   found="$(az ad sp list --filter "appId eq '$client_id'" --query '[].id' --output tsv)"
@@ -130,6 +148,9 @@ if [ "$client_id" = '<client id>' ]; then
   exit 0
 fi
 complete_application "$client_id"
+if [ "$allow_az" = true ]; then
+  allow_azure_cli "$client_id"
+fi
 principal="$(find_or_make_principal "$client_id")"
 if [ -n "$admin" ] && [ -n "$principal" ]; then
   make_admin "$principal"

@@ -56,7 +56,7 @@ def registration(tenant: dict[str, Any], verb: str, options: dict[str, str]) -> 
     if verb == "list":
         return "\n".join(tenant["apps"])
     if verb == "create":
-        tenant["apps"]["app-1"] = {"appRoles": [], "spa": [], "publicClient": [], "scopes": []}
+        tenant["apps"]["app-1"] = {n: [] for n in ("appRoles", "spa", "publicClient", "scopes", "allowed")}
         return "app-1"
     return shown(tenant["apps"][options["--id"]], options["--query"]) if verb == "show" else ""
 
@@ -67,7 +67,8 @@ def shown(app: dict[str, Any], query: str) -> str:
         return "object-1"
     if query == "appRoles":
         return json.dumps(app["appRoles"], indent=2)
-    name = {"spa": "spa", "pub": "publicClient", "api": "scopes"}[query[:3]]
+    names = {"spa": "spa", "pub": "publicClient", "api.o": "scopes", "api.p": "allowed"}
+    name = next(name for start, name in names.items() if query.startswith(start))
     return "\n".join(app[name])
 
 
@@ -78,6 +79,9 @@ def rest(tenant: dict[str, Any], options: dict[str, str]) -> str:
     body = json.loads(options["--body"])
     if options["--method"] == "PATCH":
         app = tenant["apps"]["app-1"]
+        if allowed := body.get("api", {}).get("preAuthorizedApplications"):
+            app["allowed"] = [one["appId"] for one in allowed]
+            return ""
         app["appRoles"] = body["appRoles"]
         app["spa"], app["publicClient"] = body["spa"]["redirectUris"], body["publicClient"]["redirectUris"]
         app["scopes"] = [s["id"] for s in body.get("api", {}).get("oauth2PermissionScopes", [])] or app[

@@ -63,6 +63,15 @@ def test_the_functions_exist(queries: list[str]) -> None:
     assert all(any(name.startswith(start) for name in functions) for start in starts)
 
 
+def test_other_lines_are_found_in_the_code(queries: list[str]) -> None:
+    """As they begin there."""
+    code = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "shared" / "pipeline").glob("*.py"))
+    starts = {one for query in queries for one in re.findall(r'Message startswith "([^"]+)"', query)}
+
+    assert [one for one in starts if one.strip() not in ("pulse", "pushes") and f'"{one}' not in code] == []
+    assert {"trouble: ", "the ledger found ", "poll of "} <= starts
+
+
 def test_the_outcomes_of_pushes_are_all_logged() -> None:
     """Zero is said, too: a missing name and no failure would look the same."""
     counts = {str(outcome): Counter()[outcome] for outcome in Outcome}
@@ -74,7 +83,9 @@ def test_what_must_not_stay_unnoticed_has_its_alert(modules: dict[str, Json]) ->
     """Each with words that lead on, and all to the same people."""
     rules = {rule["name"]: rule for rule in modules["alerts"]["variables"]["rules"]}
 
-    assert set(rules) == {"no-tick", "poison", "lag", "push-failures", "exceptions", "refusals"}
+    assert set(rules) == {
+        *("no-tick", "poison", "lag", "push-failures", "exceptions", "trouble", "refusals"),
+    }
     assert all(rule["description"].endswith(".") for rule in rules.values())
     assert rules["no-tick"]["operator"] == "LessThan"
 

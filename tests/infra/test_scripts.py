@@ -120,6 +120,20 @@ def test_registering_again_makes_nothing_twice_and_keeps_what_is_there(tenant: T
     assert (again["scopes"], list(tenant.has("apps"))) == (apps["app-1"]["scopes"], ["app-1"])
 
 
+def test_the_azure_cli_is_let_in_only_when_asked_and_only_once(tenant: Tenant) -> None:
+    """Who is there already stays."""
+    tenant.run("register-api.sh")
+    assert tenant.has("apps")["app-1"]["allowed"] == []
+
+    tenant.run("register-api.sh", "--allow-az")
+    first = tenant.has("apps")["app-1"]["allowed"]
+    said = tenant.run("register-api.sh", "--allow-az")
+
+    assert len(first) == 1
+    assert tenant.has("apps")["app-1"]["allowed"] == first
+    assert "pre-authorized already" in said
+
+
 def test_a_dry_run_changes_nothing_and_says_what_it_would(tenant: Tenant) -> None:
     """With and without a registration."""
     first = tenant.run("register-api.sh", "--dry-run")
