@@ -16,5 +16,6 @@ else. It shares no code with the product, so that a misreading on one side is no
     sentinel.py sentinel_*.py  Microsoft Sentinel: incidents with their alerts
     arm_access.py             what all of Azure Resource Manager asks of a caller
     defender_xdr.py xdr_*.py graph_incidents.py hunting.py   Defender XDR: incidents, over its API and Graph
+    graph_access.py graph_*.py kql.py   Microsoft Graph: alerts, hunting, secure scores, Intune, applications
     control.py *scenarios.py commands.py   making things happen
 """

@@ -1,10 +1,10 @@
 """The part of OData v4 that Defender for Endpoint is seen to understand: `$filter` and `$orderby`. Anything
 else is an `ODataError`.
 
-`eq ne gt ge lt le in and or not`, `startswith` and parentheses; property names in any case; text and enums
-quoted, times and numbers not. Sources: the vendor's "OData queries" samples. Not verified with the vendor:
-`lt le or not in`, that enum values are compared with their exact case, that a time needs its zone, and the
-wording of the errors.
+`eq ne gt ge lt le in and or not`, `startswith`, `contains` and parentheses; property names in any case; text
+and enums quoted, times and numbers not. Sources: the vendor's "OData queries" samples. Not verified with the
+vendor: `lt le or not in`, that enum values are compared with their exact case, that a time needs its zone,
+and the wording of the errors.
 """
 
 from __future__ import annotations
@@ -26,16 +26,19 @@ class Kind(Enum):
     """What a property holds, which decides how a literal for it is written."""
 
     text = "text"
+    folded = "folded"  # text that is compared without regard to case: `read` gives lower case
     number = "number"
     time = "time"
 
 
 @dataclass(frozen=True)
 class Property:
-    """A filterable property: its kind and how to read it from a record (times as ticks)."""
+    """A filterable property: its kind and how to read it from a record (times as ticks). `operators`: those
+    that it takes; empty for all but `contains`, which is taken only where it is named."""
 
     kind: Kind
     read: Callable[[Any], Any]
+    operators: frozenset[str] = frozenset()
 
 
 Schema = Mapping[str, Property]  # keys in lower case
@@ -74,6 +77,10 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "ge": lambda a, b: a is not None and b is not None and bool(a >= b),
     "lt": lambda a, b: a is not None and b is not None and bool(a < b),
     "le": lambda a, b: a is not None and b is not None and bool(a <= b),
+}
+_FUNCTIONS: Mapping[str, Callable[[str, str], bool]] = {
+    "startswith": str.startswith,
+    "contains": str.__contains__,
 }
 _BOUNDS: Mapping[str, Callable[[int], Bounds]] = {
     "eq": lambda t: Bounds(t, t),
@@ -169,10 +176,11 @@ class _Parser:
         kind, word = self._next()
         if kind != "word":
             raise self._error()
-        if word.lower() == "startswith" and self._take("("):
-            return self._beginning()
+        if word.lower() in _FUNCTIONS and self._take("("):
+            return self._function(word.lower())
         name = _known(word, self._schema)
         operator = self._next()[1].lower()
+        self._allow(name, operator)
         if operator == "in":
             return self._membership(name)
         if operator not in _COMPARE:
@@ -183,14 +191,20 @@ class _Parser:
             lambda record: compare(read(record), value), _BOUNDS[operator](value) if narrow else Bounds()
         )
 
-    def _beginning(self) -> Filter:
+    def _allow(self, name: str, operator: str) -> None:
+        allowed = self._schema[name].operators
+        if operator not in allowed and (allowed or operator == "contains"):
+            raise ODataError(f"The operator '{operator}' is not supported for the property '{name}'.")
+
+    def _function(self, function: str) -> Filter:
         name = _known(self._next()[1], self._schema)
+        self._allow(name, function)
         self._expect(",")
         value, read = self._literal(name), self._schema[name].read
         self._expect(")")
         if not isinstance(value, str):
-            raise ODataError(f"No function signature for startswith matches '{name}'.")
-        return Filter(lambda record: str(read(record) or "").startswith(value))
+            raise ODataError(f"No function signature for {function} matches '{name}'.")
+        return Filter(lambda record: _FUNCTIONS[function](str(read(record) or ""), value))
 
     def _membership(self, name: str) -> Filter:
         self._expect("(")
@@ -206,8 +220,9 @@ class _Parser:
         wanted = self._schema[name].kind
         if (kind, text) == ("word", "null"):
             return None
-        if (kind, wanted) == ("string", Kind.text):
-            return text[1:-1].replace("''", "'")
+        if kind == "string" and wanted in (Kind.text, Kind.folded):
+            plain = text[1:-1].replace("''", "'")
+            return plain.lower() if wanted is Kind.folded else plain
         if (kind, wanted) == ("number", Kind.number):
             return float(text) if "." in text else int(text)
         when = ticks.parse(text) if (kind, wanted) == ("time", Kind.time) and _zoned(text) else None
