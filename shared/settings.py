@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import OperatorMustAct
@@ -18,6 +18,7 @@ from shared.nouns.detections import Severity
 from shared.nouns.notifications import Privacy
 
 Words = Annotated[tuple[str, ...], NoDecode]
+Severities = Annotated[tuple[Severity, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -147,6 +148,38 @@ class Settings(BaseSettings):
         alias="POCKETSOC_CA_BUNDLE",
         description="PEM file of further certificate authorities (a proxy's, the simulator's).",
     )
+    azure_tenant_id: str | None = Field(
+        None,
+        alias="AZURE_TENANT_ID",
+        description="Tenant to read; with AZURE_CLIENT_ID and AZURE_CLIENT_SECRET it makes a configuration.",
+    )
+    azure_client_id: str | None = Field(
+        None, alias="AZURE_CLIENT_ID", description="Client id of the app registration that reads it."
+    )
+    azure_client_secret: SecretStr | None = Field(
+        None, alias="AZURE_CLIENT_SECRET", repr=False, description="The app registration's secret."
+    )
+    graph_api_base_url: str | None = Field(
+        None,
+        alias="GRAPH_API_BASE_URL",
+        description="Set, a configuration of Microsoft Graph Security is made; /v1.0 at its end is fine.",
+    )
+    defender_api_base_url: str | None = Field(
+        None,
+        alias="DEFENDER_API_BASE_URL",
+        description="Set (or neither), one of Defender for Endpoint is made; /api at its end is fine.",
+    )
+    defender_sync_interval: int | None = Field(
+        None, alias="DEFENDER_SYNC_INTERVAL", ge=30, le=86_400, description="Their poll interval in seconds."
+    )
+    defender_most_alerts: int | None = Field(
+        None, alias="DEFENDER_MAX_ALERTS_PER_SYNC", ge=1, description="The most alerts that one poll brings."
+    )
+    defender_severities: Severities = Field(
+        (),
+        alias="DEFENDER_ALERT_SEVERITY_FILTER",
+        description="Only alerts of these severities, comma-separated: High,Medium.",
+    )
     simulator_url: str | None = Field(
         None,
         alias="POCKETSOC_SIMULATOR_URL",
@@ -163,6 +196,13 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("defender_severities", mode="before")
+    @classmethod
+    def _severities(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(word.strip().lower() for word in value.split(",") if word.strip())
 
     @field_validator("*", mode="before")
     @classmethod

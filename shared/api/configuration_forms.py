@@ -82,23 +82,6 @@ def shown_fields(configuration: Configuration) -> dict[str, Any]:
     return own | configuration.filters.model_dump(mode="json") | configuration.options
 
 
-def reads_differently(before: Configuration, after: Configuration) -> bool:
-    """Whether the cursor of the one says nothing about the other, so that reading must begin again."""
-    return _source(before) != _source(after)
-
-
-def _source(configuration: Configuration) -> tuple[Any, ...]:
-    return (
-        configuration.scope,
-        configuration.cloud,
-        configuration.base_url,
-        configuration.options,
-        configuration.first_read_days,
-        # What is wanted only now was read and left before.
-        configuration.filters.model_copy(update={"most_per_poll": None}),
-    )
-
-
 def _check_host(vendor: Vendor, configuration: Configuration, clouds: Clouds) -> None:
     try:
         vendor.api_root(configuration, clouds[configuration.cloud])

@@ -8,7 +8,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Header, Response
 
 from shared.api.caller import Admin, Reader
-from shared.api.configuration_forms import configured, reads_differently, secret_in, shown_fields, validated
+from shared.api.configuration_forms import configured, secret_in, shown_fields, validated
 from shared.api.configuration_shapes import (
     CheckOut,
     ConfigurationChange,
@@ -129,7 +129,7 @@ def _change(
         _forget_secret(parts, old)
     else:
         _keep_secret(parts, saved, fields)
-    _read_soon(parts, old, saved)
+    parts.configurations.read_soon(saved.id, anew=not saved.reads_as(old))
     return _answer(_found(parts, saved.id), parts, response)
 
 
@@ -147,28 +147,6 @@ def _saved(parts: ApiParts, wanted: Configuration, if_match: str | None) -> Conf
         if if_match is None:
             raise
         raise Stale("Somebody has changed this meanwhile: read it again, then decide again.") from error
-
-
-def _read_soon(parts: ApiParts, old: Configuration, new: Configuration) -> None:
-    anew = {"next_due": None}
-    if reads_differently(old, new):
-        # Another tenant or another choice: the old cursor would skip what was never read there.
-        anew |= dict.fromkeys(
-            (
-                *("cursor", "ticket", "ticket_until", "read_from", "read_until"),
-                *("last_error", "error_kind", "failing_since"),
-            )
-        )
-    for _ in range(5):  # tick and poller write this row too
-        found = parts.configurations.get(new.id)
-        if found is None or not found.state.etag:
-            return  # gone meanwhile, or never polled: then it is due anyway
-        try:
-            parts.configurations.save_state(found.state.model_copy(update=anew))
-        except Conflict:
-            continue
-        return
-    raise Conflict("The change is saved, but its poll state is busy: save it again to read at once.")
 
 
 def _found(parts: ApiParts, id: str) -> Configured:

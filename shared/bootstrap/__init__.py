@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared.auth.access_tokens import AccessTokens
     from shared.nouns.notifications import Transport
     from shared.pipeline.collect import Collector
+    from shared.pipeline.environment import FromEnvironment
     from shared.pipeline.incidents import IncidentReader
     from shared.pipeline.ingest import Ingester
     from shared.pipeline.inventory import InventoryReader, InventoryTicker
@@ -189,7 +190,20 @@ class Parts(Stores):
     def timers(self) -> Timers:
         from shared.pipeline.timers import Timers
 
-        return Timers(self.ticker, self.watcher, self.heartbeats, self.clock)
+        return Timers(self.ticker, self.watcher, self.heartbeats, self.clock, self.from_environment.apply)
+
+    @part
+    def from_environment(self) -> FromEnvironment:
+        from shared.pipeline.environment import FromEnvironment
+
+        return FromEnvironment(
+            settings=self.settings,
+            configurations=self.configurations,
+            secrets=self.secrets,
+            vendors=self.vendors,
+            clouds=self.clouds,
+            clock=self.clock,
+        )
 
     @part
     def sifter(self) -> Sifter:

@@ -226,6 +226,22 @@ class Configuration(BaseModel):
         reports."""
         return (self.tenant_id or "home").lower()
 
+    def reads_as(self, other: Configuration) -> bool:
+        """Whether a cursor of the other is good for this one; else reading must begin again."""
+        return self._source == other._source
+
+    @property
+    def _source(self) -> tuple[object, ...]:
+        return (
+            self.scope,
+            self.cloud,
+            self.base_url,
+            self.options,
+            self.first_read_days,
+            # What is wanted only now was read and left before.
+            self.filters.model_copy(update={"most_per_poll": None}),
+        )
+
 
 class PollState(BaseModel):
     """How far a configuration has been read, and how it is doing. Written by the tick and the poller, under

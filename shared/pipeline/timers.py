@@ -4,11 +4,13 @@ by the watch, and the watch itself by the tick.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from shared.errors import PocketSOCError
 from shared.nouns.detections import Instant, earlier, instant_of
 from shared.nouns.troubles import TroubleKind
 from shared.pipeline.tick import Ticker
@@ -25,6 +27,7 @@ TIMERS: Mapping[str, timedelta] = {
 """Every timer of function_app.py, and how often it comes."""
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 def late_since(heartbeat: Heartbeat, now: datetime) -> Instant | None:
@@ -35,17 +38,24 @@ def late_since(heartbeat: Heartbeat, now: datetime) -> Instant | None:
     return due if due < instant_of(now) else None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Timers:
-    """Runs what a timer is for."""
+    """Runs what a timer is for. `begin` is done once, before the first tick of this process."""
 
     ticker: Ticker
     watcher: Watcher
     heartbeats: Heartbeats
     clock: Callable[[], datetime]
+    begin: Callable[[], object] | None = None
 
     def tick(self) -> int:
         """Every minute: queue what is due; gives how much. Also see whether the watch still comes."""
+        if self.begin is not None:
+            try:
+                self.begin()
+                self.begin = None
+            except PocketSOCError as error:  # the configurations that are there must be read all the same
+                _log.error("the configurations from the environment could not be made: %s", error)
         due = self.run("tick", self.ticker.tick)
         watch = self.heartbeats.expect(TIMERS, instant_of(self.clock()))["watch"]
         if late_since(watch, self.clock()):

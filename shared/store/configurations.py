@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from shared.errors import Conflict
 from shared.nouns.configurations import Configuration, PollState
 from shared.store.stores import Delete, Insert, Replace, Row, Span, Table, Tables, Value, key_safe
 
 _log = logging.getLogger(__name__)
 _CONFIGURATION, _STATE = "configuration", "state"
+_OF_A_WALK = (
+    *("cursor", "ticket", "ticket_until", "walk_started", "read_from", "read_until"),
+    *("last_error", "error_kind", "failing_since"),
+)
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,23 @@ class Configurations:
         since."""
         row = self._row(state.configuration_id, _STATE, state.model_dump_json(exclude={"etag"}), state.etag)
         self._tables.write(Table.configurations, [Replace(row) if state.etag else Insert(row)])
+
+    def read_soon(self, id: str, *, anew: bool) -> None:
+        """Make it due after a change; `anew`, from the beginning: the old cursor would skip what was never
+        read there. Raises Conflict when others keep writing the state."""
+        update: dict[str, object] = {"next_due": None}
+        if anew:
+            update |= dict.fromkeys(_OF_A_WALK)
+        for _ in range(5):  # tick and poller write this row too
+            found = self.get(id)
+            if found is None or not found.state.etag:
+                return  # gone meanwhile, or never polled: then it is due anyway
+            try:
+                self.save_state(found.state.model_copy(update=update))
+            except Conflict:
+                continue
+            return
+        raise Conflict("The change is saved, but its poll state is busy: save it again to read at once.")
 
     @staticmethod
     def _row(id: str, key: str, document: str, etag: str) -> Row:
