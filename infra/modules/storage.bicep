@@ -56,6 +56,7 @@ var tables = [
   'troubles'
   'heartbeats'
   'ledger'
+  'budgets'
 ]
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {

@@ -31,6 +31,14 @@ NOT_IN_AZURE = {
 }
 # Settings that an installation may want; the parameter `settings` takes them. Their defaults do for most.
 BY_PARAMETER = {
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_TENANT_ID",
+    "DEFENDER_ALERT_SEVERITY_FILTER",
+    "DEFENDER_API_BASE_URL",
+    "DEFENDER_MAX_ALERTS_PER_SYNC",
+    "DEFENDER_SYNC_INTERVAL",
+    "GRAPH_API_BASE_URL",
     "POCKETSOC_APNS_KEY_ID",
     "POCKETSOC_APNS_KEY_REFERENCE",
     "POCKETSOC_APNS_TEAM_ID",
