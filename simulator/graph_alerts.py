@@ -22,9 +22,9 @@ from simulator.templates import Template, templates
 from simulator.world import World
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_ENDPOINT_OLD = re.compile(r"\d{18}_-?\d{1,10}")
+_ENDPOINT_OLD = re.compile(r"(?<!\d)\d{18}_-?\d{1,10}$")
 _CLOUD_TICKS = re.compile(r"25\d{17}_")
-_HASH = re.compile(r"[0-9a-f]{32,}")
+_HASH = re.compile(r"(?<=^ad)[0-9a-f]{40}$|^[0-9a-f]{64}$")
 
 
 @dataclass(slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -102,6 +103,13 @@ def test_ids_are_new_and_keep_their_style(graph: Api, world: World) -> None:
     rows = {row["id"]: row for row in graph(ALERTS, top=50).json()["value"]}
 
     assert len(rows) == 8
+    styles = {
+        "endpoint_powershell": r"da[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}_1",
+        "endpoint_old_id": r"da\d{18}_-?\d{1,10}",
+        "cloud_kubernetes": r"dc25\d{17}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        "entra_risk": r"ad[0-9a-f]{40}",
+    }
+    assert all(re.fullmatch(styles[name], one) for name, ids in made.items() for one in ids)
     for name in ("endpoint_powershell", "cloud_kubernetes"):
         assert all(one[2:] == rows[one]["providerAlertId"] for one in made[name])
     assert all(one == rows[one]["providerAlertId"] for one in made["endpoint_old_id"])
