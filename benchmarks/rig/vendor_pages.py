@@ -23,7 +23,9 @@ _SINCE = re.compile(r"lastUpdateTime ge (\S+)")
 class _Pages:
     """What both have: a token's claims that nobody asks for, and no writing."""
 
-    def post(self, path_or_url: str, body: Any = None, params: Any = None) -> dict[str, Any]:
+    def post(
+        self, path_or_url: str, body: Any = None, params: Any = None, *, wait: float | None = None
+    ) -> dict[str, Any]:
         """Never called."""
         raise NotImplementedError
 

@@ -89,15 +89,26 @@ class ApiClient:
         other._use = use
         return other
 
+    def _waiting(self, seconds: float) -> ApiClient:
+        other = copy.copy(self)
+        other._timeout = (self._timeout[0], seconds)
+        return other
+
     def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         """GET a JSON object. See Api."""
         return self._call("GET", path_or_url, params=params)
 
     def post(
-        self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None
+        self,
+        path_or_url: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        *,
+        wait: float | None = None,
     ) -> dict[str, Any]:
         """POST JSON; an empty answer is `{}`. See Api."""
-        return self._call("POST", path_or_url, params=params, body=body)
+        client = self if wait is None else self._waiting(wait)
+        return client._call("POST", path_or_url, params=params, body=body)
 
     def patch(self, path_or_url: str, body: Any) -> dict[str, Any]:
         """PATCH JSON; an empty answer is `{}`. See Api."""

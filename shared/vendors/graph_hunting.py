@@ -16,6 +16,7 @@ from shared.vendors.vendor import Connection
 
 PERMISSION = "ThreatHunting.Read.All"
 WHO = "Microsoft Graph"
+_LONGEST = 185.0  # seconds: the service itself gives up after 180
 _TIME = r"\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-]\d\d:\d\d)?)?"
 _LENGTH = r"P(?=\w)(?:\d+Y)?(?:\d+M)?(?:\d+W)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?"
 _SPAN = re.compile(rf"(?:{_TIME}|{_LENGTH})(?:/(?:{_TIME}|{_LENGTH}))?")
@@ -35,5 +36,5 @@ def hunt(connection: Connection, query: str, timespan: str | None) -> HuntingRes
             )
         body["Timespan"] = timespan.strip()
     with told_to_the_caller():
-        answer = connection.api.post("/security/runHuntingQuery", body)
+        answer = connection.api.post("/security/runHuntingQuery", body, wait=_LONGEST)
     return result_of(answer, WHO)

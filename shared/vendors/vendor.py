@@ -40,9 +40,15 @@ class Api(Protocol):
         ...
 
     def post(
-        self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None
+        self,
+        path_or_url: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        *,
+        wait: float | None = None,
     ) -> dict[str, Any]:
-        """POST JSON; an empty answer is `{}`."""
+        """POST JSON; an empty answer is `{}`. `wait`: seconds for an answer that may take longer than
+        usual."""
         ...
 
     def patch(self, path_or_url: str, body: Any) -> dict[str, Any]:

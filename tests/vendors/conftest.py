@@ -38,7 +38,12 @@ class _Silent:
         raise AssertionError(f"unexpected GET {path_or_url}")
 
     def post(
-        self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None
+        self,
+        path_or_url: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        *,
+        wait: float | None = None,
     ) -> dict[str, Any]:
         raise AssertionError(f"unexpected POST {path_or_url}")
 
@@ -72,7 +77,12 @@ class ScriptedApi(_Silent):
         return answer
 
     def post(
-        self, path_or_url: str, body: Any = None, params: Mapping[str, str] | None = None
+        self,
+        path_or_url: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        *,
+        wait: float | None = None,
     ) -> dict[str, Any]:
         self.bodies.append(body)
         return self.get(path_or_url, params)

@@ -118,7 +118,7 @@ def ask(connect, scripted, fixture):
     def asked(question, *answers, roles=(), posted=None):
         api = scripted(*(fixture(a) if isinstance(a, str) else a for a in answers or ({"value": []},)))
         api.claims = {"roles": list(roles)}
-        api.post = lambda path, body=None, params=None: (api.calls.append((path, body)), posted)[1]
+        api.post = lambda path, body=None, **_: (api.calls.append((path, body)), posted)[1]
         return VENDOR.affiliation(connect(api, slug="graph_security"), HostQuestion(**question)), api.calls
 
     return asked
@@ -197,7 +197,7 @@ def test_what_is_no_address_is_never_put_into_a_query(ask, address):
 def test_time_spans_are_those_of_iso_8601(connect, scripted, span):
     """And go along as they are."""
     api = scripted({})
-    api.post = lambda path, body=None, params=None: {"results": [body]}
+    api.post = lambda path, body=None, **_: {"results": [body]}
     result = VENDOR.hunt(connect(api, slug="graph_security"), "DeviceInfo", span)
     assert result.rows == ({"Query": "DeviceInfo", "Timespan": span},)
 

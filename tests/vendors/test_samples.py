@@ -195,7 +195,7 @@ def test_a_recorded_hunt_is_a_table(connect):
     answer = _answer("advancedqueries_run_response")
 
     class Recorded:
-        def post(self, path, body):
+        def post(self, path, body, **more):
             return answer
 
     found = VENDORS["defender_endpoint"].hunt(connect(Recorded()), "DeviceProcessEvents", None)  # type: ignore[attr-defined]

@@ -181,3 +181,13 @@ def test_no_trouble_shows_the_token(make_client, server, reply, tokens, caplog, 
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     assert tokens.text not in shown
     assert not [record for record in caplog.records if tokens.text in record.getMessage()]
+
+
+def test_a_post_may_be_given_longer(make_client, server, reply):
+    """A hunting query may take minutes; the next call has the usual time again."""
+    server.script(reply(delay=0.6, body={"rows": 1}), reply(delay=0.6))
+    client = make_client(timeout=(1, 0.2))
+
+    assert client.post("/query", {}, wait=5) == {"rows": 1}
+    with pytest.raises(TryLater):
+        client.post("/query", {})
