@@ -136,7 +136,7 @@ param automationSeverities array = [
   'Medium'
 ]
 
-@description('Further application settings, or others than these templates would set.')
+@description('Further application settings, or others than these templates would set. No secrets: deployments are kept in a history; name one in the vault instead, as @Microsoft.KeyVault(VaultName=...;SecretName=...).')
 param settings object = {}
 
 @description('Python version of the app.')
