@@ -30,6 +30,18 @@ def test_a_request_carries_token_and_partner_name(client, server, tokens):
     assert tokens.asked == [("https://api.vendor.example", False)]
 
 
+def test_a_vendors_own_headers_go_with_every_request(make_client, server, reply):
+    """Also with a link that is followed, and with the second try after a 401; never in place of the token."""
+    client = make_client(headers={"Prefer": "include-unknown-enum-members", "Authorization": "mine"})
+    server.script(reply(401), reply(body={"value": []}))
+
+    client.get("/api/alerts")
+    client.get(f"{server.url}/api/alerts?$skiptoken=x")
+
+    assert [one.headers["prefer"] for one in server.seen] == ["include-unknown-enum-members"] * 3
+    assert {one.headers["authorization"][:7] for one in server.seen} == {"Bearer "}
+
+
 def test_the_version_is_the_projects():
     """The version in the user agent is the one in pyproject.toml."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
