@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from simulator.entra_refusals import SignInRefused, refusal_body
 from simulator.world import World
 
 _CONFIGURATION = ".well-known/openid-configuration"
@@ -92,8 +93,6 @@ def _keys(world: World, name: str, version: int) -> Response:
 
 
 def _unknown(world: World, name: str) -> Response:
-    from simulator.entra import SignInRefused, refusal_body
-
     text = f"Tenant '{name}' not found. Check to make sure you have the correct tenant ID and cloud."
     refused = SignInRefused(90002, world.switches.tenant_not_found_error, text)
     return JSONResponse(refusal_body(world, refused, str(uuid4())), status_code=400)

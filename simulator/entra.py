@@ -1,39 +1,30 @@
-"""Entra ID's token endpoints, v1 and v2, for applications with a client secret; discovery and keys are in
-discovery.py.
+"""Entra ID: token endpoints, v1 and v2, device codes and the authorize page; discovery and keys are in
+discovery.py, what people do in entra_people.py, how apps prove themselves in entra_proof.py.
 
-Checks come in the order of the real service: tenant, grant, application, secret, resource. The codes and
-their HTTP status are collected from logs where such exist; 900023, 50059, 900144, 7000216, 1002012 and the
-status of 70011 and 500011 are from memory.
+Checks come in the order of the real service: tenant, grant, application, credential, resource.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from uuid import UUID, uuid4
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from simulator import discovery, tokens
+from simulator import discovery, entra_control, entra_people, tokens
+from simulator.entra_proof import has_proof, prove
+from simulator.entra_refusals import SignInRefused, described, missing_field, refusal_body
 from simulator.world import App, ManagedIdentity, Resource, Tenant, World
 
 _DEFAULT = "/.default"
 _SHARED_TENANTS = ("common", "organizations", "consumers")
-
-
-class SignInRefused(Exception):
-    """What the token endpoint says no with: AADSTS number, OAuth error, HTTP status, text."""
-
-    def __init__(self, number: int, error: str, text: str, *, status: int = 400) -> None:
-        super().__init__(text)
-        self.number = number
-        self.error = error
-        self.text = text
-        self.status = status
+_DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 @dataclass(frozen=True)
@@ -48,23 +39,29 @@ class _Form:
     def required(self, name: str) -> str:
         value = self.get(name)
         if not value:
-            text = f"The request body must contain the following parameter: '{name}'."
-            raise SignInRefused(900144, "invalid_request", text)
+            raise missing_field(name)
         return value
 
 
 def routes(world: World) -> list[BaseRoute]:
-    """Token endpoints, discovery documents and key sets of every tenant.
+    """Token endpoints, authorize page, discovery documents and key sets of every tenant.
 
     Beside them two controls: `GET /_control/tokens/{role}` gives a user's token for PocketSOC's API, `POST
-    /_control/keys` rolls the signing keys over.
+    /_control/keys` rolls the signing keys over; further ones are in entra_control.py.
     """
 
     async def v2(request: Request) -> Response:
-        return await _answer(world, request, "scope")
+        return await _answer(world, request, lambda tenant, form: _token(world, tenant, form, "scope"))
 
     async def v1(request: Request) -> Response:
-        return await _answer(world, request, "resource")
+        return await _answer(world, request, lambda tenant, form: _token(world, tenant, form, "resource"))
+
+    async def device(request: Request) -> Response:
+        return await _answer(world, request, lambda tenant, form: _device(world, tenant, form))
+
+    async def authorize(request: Request) -> Response:
+        with world.lock:
+            return _authorize(world, request)
 
     async def user_token(request: Request) -> Response:
         try:
@@ -76,37 +73,121 @@ def routes(world: World) -> list[BaseRoute]:
         return JSONResponse({"kid": world.keys.roll().kid})
 
     return [
+        *entra_control.routes(world),
         Route("/_control/tokens/{role}", user_token),
         Route("/_control/keys", roll, methods=["POST"]),
         Route("/{tenant}/oauth2/v2.0/token", v2, methods=["POST"]),
         Route("/{tenant}/oauth2/token", v1, methods=["POST"]),
+        Route("/{tenant}/oauth2/v2.0/devicecode", device, methods=["POST"]),
+        Route("/{tenant}/oauth2/v2.0/authorize", authorize),
         *discovery.routes(world),
     ]
 
 
-async def _answer(world: World, request: Request, asks_by: str) -> Response:
+async def _answer(world: World, request: Request, give: Any) -> Response:
     form = _Form(dict(parse_qsl((await request.body()).decode("utf-8", "replace"))))
     try:
         with world.lock:
-            body = _token(world, request.path_params["tenant"], form, asks_by)
+            body = give(find_tenant(world, request.path_params["tenant"]), form)
     except SignInRefused as refused:
         correlation = request.headers.get("client-request-id") or str(uuid4())
         return JSONResponse(refusal_body(world, refused, correlation), status_code=refused.status)
     return JSONResponse(body, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
 
 
-def _token(world: World, tenant_name: str, form: _Form, asks_by: str) -> dict[str, Any]:
-    tenant = find_tenant(world, tenant_name)
+def _token(world: World, tenant: Tenant, form: _Form, asks_by: str) -> dict[str, Any]:
     grant = form.required("grant_type")
-    if grant != "client_credentials":
+    if grant not in ("client_credentials", "authorization_code", "refresh_token", _DEVICE):
         text = f"The app requested an unsupported grant type '{grant}'."
         raise SignInRefused(70003, "unsupported_grant_type", text)
     app = _find_app(world, tenant, form.required("client_id"))
-    _check_secret(world, app, form.get("client_secret"))
+    if grant != "client_credentials":
+        return _person_token(world, tenant, app, form, grant)
+    prove(world, tenant, app, form.fields, grant)
     audience = _audience_of_scope(form) if asks_by == "scope" else form.required("resource")
     _find_resource(world, tenant, audience)
     access = tokens.issue(world, app, audience)
     return _v2_body(world, access) if asks_by == "scope" else _v1_body(world, access, audience)
+
+
+def _person_token(world: World, tenant: Tenant, app: App, form: _Form, grant: str) -> dict[str, Any]:
+    proven = has_proof(form.fields)
+    if proven:
+        _check_public(world, app, form, grant)
+        prove(world, tenant, app, form.fields, grant)
+    elif not _may_be_public(world, app, form, grant):
+        prove(world, tenant, app, form.fields, grant)
+    nonce = None
+    if grant == _DEVICE:
+        user, scope = entra_people.redeem_device(world, app, form.fields)
+    elif grant == "authorization_code":
+        user, scope, nonce = entra_people.redeem_code(world, app, form.fields)
+    else:
+        held = entra_people.redeem_refresh(world, app, form.required("refresh_token"))
+        user, scope, proven = held.user, form.required("scope"), held.proven
+        if world.switches.strict_rotation:
+            held.revoked = 50173
+    entra_people.check_tenant(tenant, user)
+    return entra_people.answer(world, tenant, app, user, form.fields, scope=scope, proven=proven, nonce=nonce)
+
+
+def _check_public(world: World, app: App, form: _Form, grant: str) -> None:
+    if grant == "authorization_code" and app.redirects.get(form.get("redirect_uri")) == "public":
+        text = "Client is public so neither 'client_assertion' nor 'client_secret' should be presented."
+        raise SignInRefused(700025, "invalid_client", text, status=401)
+
+
+def _may_be_public(world: World, app: App, form: _Form, grant: str) -> bool:
+    if grant == "authorization_code":
+        return app.redirects.get(form.get("redirect_uri")) != "web"
+    if grant == "refresh_token":
+        held = entra_people.people(world).refresh.get(form.get("refresh_token"))
+        return held is None or not held.proven
+    return app.public_flows
+
+
+def _device(world: World, tenant: Tenant, form: _Form) -> dict[str, Any]:
+    app = _find_app(world, tenant, form.required("client_id"))
+    return entra_people.start_device(world, tenant, app, form.required("scope"))
+
+
+def _authorize(world: World, request: Request) -> Response:
+    query = dict(request.query_params)
+    try:
+        tenant = find_tenant(world, request.path_params["tenant"])
+        app = _find_app(world, tenant, query.get("client_id", ""))
+        _check_redirect(app, query.get("redirect_uri", ""))
+    except SignInRefused as refused:  # there is nowhere to send the browser back to
+        text = described(world, refused, str(uuid4()), str(uuid4()))
+        return HTMLResponse(f"<html><body>Sorry, but we could not sign you in. {text}</body></html>", 400)
+    try:
+        made = entra_people.authorize(world, tenant, app, query)
+    except SignInRefused as refused:
+        text = described(world, refused, str(uuid4()), str(uuid4()))
+        return _back(world, query, {"error": refused.error, "error_description": text})
+    code = f"1.{secrets.token_urlsafe(90)}"
+    entra_people.people(world).codes[code] = made
+    return _back(world, query, {"code": code, "session_state": str(uuid4())})
+
+
+def _check_redirect(app: App, address: str) -> None:
+    if not address:
+        raise missing_field("redirect_uri")
+    if address not in app.redirects:
+        text = (
+            f"The redirect URI '{address}' specified in the request does not match the redirect URIs "
+            f"configured for the application '{app.client_id}'."
+        )
+        raise SignInRefused(50011, "invalid_client", text)
+
+
+def _back(world: World, query: dict[str, str], values: dict[str, str]) -> Response:
+    address = query["redirect_uri"]
+    if world.switches.redirect_slash and not urlsplit(address).path:
+        address += "/"
+    if "state" in query:
+        values = values | {"state": query["state"]}
+    return Response(status_code=302, headers={"Location": f"{address}?{urlencode(values, quote_via=quote)}"})
 
 
 def find_tenant(world: World, name: str) -> Tenant:
@@ -125,27 +206,11 @@ def find_tenant(world: World, name: str) -> Tenant:
 
 
 def _find_app(world: World, tenant: Tenant, client_id: str) -> App:
-    app = world.app(client_id)
-    if app is None or app.tenant_id != tenant.id or isinstance(app, ManagedIdentity):
+    app = world.app(client_id, tenant.id)
+    if app is None or isinstance(app, ManagedIdentity):
         text = f"Application with identifier '{client_id}' was not found in the directory '{tenant.domain}'."
         raise SignInRefused(700016, "unauthorized_client", text)
     return app
-
-
-def _check_secret(world: World, app: App, secret: str) -> None:
-    if not secret:
-        text = "'client_assertion' or 'client_secret' is required for the 'client_credentials' grant type."
-        raise SignInRefused(7000216, "invalid_client", text, status=401)
-    known = next((one for one in app.secrets if one.value == secret), None)
-    if known is None:
-        text = (
-            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret"
-            f" value, not the client secret ID, for a secret added to app '{app.client_id}'."
-        )
-        raise SignInRefused(7000215, "invalid_client", text, status=401)
-    if known.expires <= world.now():
-        text = f"The provided client secret keys for app '{app.client_id}' are expired."
-        raise SignInRefused(7000222, "invalid_client", text, status=401)
 
 
 def _audience_of_scope(form: _Form) -> str:
@@ -191,22 +256,6 @@ def _v1_body(world: World, access: str, audience: str) -> dict[str, str]:
         "not_before": str(now),
         "resource": audience,
         "access_token": access,
-    }
-
-
-def refusal_body(world: World, refused: SignInRefused, correlation: str) -> dict[str, Any]:
-    """The error in Entra's shape; the description's trailer is separated as the world's switch says."""
-    moment, trace = world.now().strftime("%Y-%m-%d %H:%M:%SZ"), str(uuid4())
-    trailer = (f"Trace ID: {trace}", f"Correlation ID: {correlation}", f"Timestamp: {moment}")
-    separator = world.switches.aadsts_separator
-    return {
-        "error": refused.error,
-        "error_description": separator.join((f"AADSTS{refused.number}: {refused.text}", *trailer)),
-        "error_codes": [refused.number],
-        "timestamp": moment,
-        "trace_id": trace,
-        "correlation_id": correlation,
-        "error_uri": f"{world.origin}/error?code={refused.number}",
     }
 
 

@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from simulator import apns, elliptic, web_push
-from simulator.world import App, AppSecret, ManagedIdentity, Principal, Resource, Tenant, User
+from simulator.world import (
+    App,
+    AppSecret,
+    FederatedCredential,
+    ManagedIdentity,
+    Principal,
+    Resource,
+    Tenant,
+    User,
+)
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -58,6 +67,7 @@ BROWSER = "sample-browser"
 
 ENDPOINT_AUDIENCE = "https://api.securitycenter.microsoft.com"
 ARM_AUDIENCE = "https://management.azure.com"
+TOKEN_EXCHANGE_ID = "fb60f99c-7a34-4190-8149-302f77469936"
 VAULT_AUDIENCE = "https://vault.azure.net"
 GRAPH_AUDIENCE = "https://graph.microsoft.com"
 XDR_AUDIENCE = "https://api.security.microsoft.com"
@@ -78,6 +88,21 @@ GRAPH_ROLES = frozenset(
         *("DeviceManagementManagedDevices.Read.All", "Application.Read.All"),
     }
 )
+
+# What a signed-in person's tokens carry, by audience.
+DELEGATED = {
+    ENDPOINT_AUDIENCE: frozenset({"Alert.Read", "Alert.ReadWrite", "Machine.Read"}),
+    ARM_AUDIENCE: frozenset({"user_impersonation"}),
+    GRAPH_AUDIENCE: GRAPH_ROLES - {"Application.Read.All"},
+    XDR_AUDIENCE: frozenset({"Incident.Read", "Incident.ReadWrite", "AdvancedHunting.Read"}),
+}
+NATIVE_REDIRECT = "pocketsoc://auth"
+PORTAL_REDIRECT = "http://localhost:7071/portal/"
+WEB_REDIRECT = "https://soc.fabrikam.example/portal/"
+
+OTHER_TENANT_ID = "8c2b7f3e-1d45-4a96-b0e8-0c0ffee00051"
+OTHER_TENANT_DOMAIN = "contoso-soc.example"
+STRANGER = f"sam@{OTHER_TENANT_DOMAIN}"
 
 _USERS = {
     "Admin": ("a0000000-5d6e-4f70-9b81-0c0ffee00031", "Ada Admin", "ada"),
@@ -104,6 +129,11 @@ RESOURCES = (
     ),
     Resource((CLOUD_APPS_AUDIENCE,), CLOUD_APPS_AUDIENCE, "Microsoft Cloud App Security"),
     Resource((VAULT_AUDIENCE,), "cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "Azure Key Vault"),
+    *(
+        # Tokens for it are of version 2 and carry its app id.
+        Resource((f"api://AzureADTokenExchange{end}",), TOKEN_EXCHANGE_ID, "Token Exchange", 2, cloud)
+        for end, cloud in (("", "commercial"), ("USGov", "us_government"), ("China", "china"))
+    ),
     Resource((GRAPH_AUDIENCE,), "00000003-0000-0000-c000-000000000000", "Microsoft Graph"),
     Resource((XDR_AUDIENCE,), "8ee8fdad-f234-4243-8f3b-15c294843740", "Microsoft Threat Protection"),
     Resource(
@@ -130,6 +160,7 @@ RESOURCES = (
 def populate(world: World) -> None:
     """Fill a world with the sample's tenant, APIs, applications, identities and users."""
     world.tenants[TENANT_ID] = Tenant(TENANT_ID, TENANT_DOMAIN)
+    world.tenants[OTHER_TENANT_ID] = Tenant(OTHER_TENANT_ID, OTHER_TENANT_DOMAIN)
     world.resources.extend(RESOURCES)
     world.switches.identity_header = IDENTITY_HEADER
     world.add(_pocketsoc_app(), *_identities(), *_daemons(), *_users())
@@ -167,7 +198,13 @@ def _pocketsoc_app() -> App:
     roles, arm_roles = _grants()
     valid = AppSecret(SECRET_ID, CLIENT_SECRET, datetime(2036, 1, 1, tzinfo=UTC))
     expired = AppSecret(f"{SECRET_ID[:-1]}9", EXPIRED_SECRET, datetime(2026, 1, 1, tzinfo=UTC))
-    return App(CLIENT_OBJECT_ID, TENANT_ID, "PocketSOC", roles, arm_roles, CLIENT_ID, [valid, expired])
+    trusted = FederatedCredential(f"{{origin}}/{TENANT_ID}/v2.0", USER_IDENTITY_OBJECT_ID)
+    app = App(CLIENT_OBJECT_ID, TENANT_ID, "PocketSOC", roles, arm_roles, CLIENT_ID, [valid, expired])
+    app.federated = [trusted]
+    app.redirects = {NATIVE_REDIRECT: "public", PORTAL_REDIRECT: "public", WEB_REDIRECT: "web"}
+    app.delegated = {audience: set(names) for audience, names in DELEGATED.items()}
+    app.public_flows = True
+    return app
 
 
 def _identities() -> tuple[ManagedIdentity, ManagedIdentity]:
@@ -201,9 +238,16 @@ def _daemons() -> list[App]:
 
 
 def _users() -> list[User]:
-    return [
+    own = [
         User(
-            object_id, TENANT_ID, name, {API_AUDIENCE: {role}} if role else {}, {}, f"{short}@{TENANT_DOMAIN}"
+            object_id,
+            TENANT_ID,
+            name,
+            {API_AUDIENCE: {role}} if role else {},
+            {SUBSCRIPTION_ID: {"Security Reader"}} if role in ("Admin", "Responder") else {},
+            f"{short}@{TENANT_DOMAIN}",
         )
         for role, (object_id, name, short) in _USERS.items()
     ]
+    stranger = User("a0000000-5d6e-4f70-9b81-0c0ffee00035", OTHER_TENANT_ID, "Sam Stranger", {}, {}, STRANGER)
+    return [*own, stranger]

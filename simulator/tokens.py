@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
-    from simulator.world import Principal, Resource, World
+    from simulator.world import App, Principal, Resource, World
 
 SKEW = 300  # seconds of clock difference that the APIs forgive
 
@@ -90,8 +90,16 @@ def b64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def issue(world: World, principal: Principal, audience: str, *, lifetime: int | None = None) -> str:
-    """An access token of `principal` for the API with the identifier `audience`.
+def issue(
+    world: World,
+    principal: Principal,
+    audience: str,
+    *,
+    lifetime: int | None = None,
+    via: App | None = None,
+) -> str:
+    """An access token of `principal` for the API with the identifier `audience`; `via`: the app through which
+    a person has signed in, with the scopes consented to it.
 
     `lifetime` is in seconds. Raises LookupError if the principal's tenant has no such API.
     """
@@ -99,7 +107,17 @@ def issue(world: World, principal: Principal, audience: str, *, lifetime: int | 
     resource = world.resource(audience, tenant)
     if resource is None:
         raise LookupError(f"no resource {audience} in this tenant")
-    return sign(world, _claims(world, principal, resource, audience, lifetime))
+    claims = _claims(world, principal, resource, audience, lifetime)
+    if via is not None:
+        claims["azp" if resource.version == 2 else "appid"] = via.client_id
+        claims["azpacr" if resource.version == 2 else "appidacr"] = "0"
+        claims["scp"] = " ".join(sorted(scopes(via, resource)))
+    return sign(world, claims)
+
+
+def scopes(app: App, resource: Resource) -> set[str]:
+    """The delegated permissions for an API that were consented to for an app."""
+    return set().union(*(app.delegated.get(name, ()) for name in resource.identifiers))
 
 
 def sign(world: World, claims: dict[str, Any], *, key: SigningKey | None = None) -> str:
@@ -114,7 +132,7 @@ def sign(world: World, claims: dict[str, Any], *, key: SigningKey | None = None)
 def _claims(
     world: World, principal: Principal, resource: Resource, audience: str, lifetime: int | None
 ) -> dict[str, Any]:
-    now = int(world.now().timestamp())
+    now = int(world.service_now().timestamp())
     expires = now + (world.switches.token_lifetime if lifetime is None else lifetime)
     claims: dict[str, Any] = {
         "iat": now,
@@ -159,7 +177,7 @@ def verify(world: World, authorization: str, audience: str | Iterable[str]) -> d
     if scheme.lower() != "bearer" or not token.strip():
         raise Denied("missing")
     claims = _checked_signature(world, token.strip())
-    now = world.now().timestamp()
+    now = world.service_now().timestamp()
     if not claims["nbf"] - SKEW <= now < claims["exp"] + SKEW:
         raise Denied("expired", claims)
     accepted = {a.rstrip("/").lower() for a in ([audience] if isinstance(audience, str) else audience)}

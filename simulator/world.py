@@ -40,6 +40,24 @@ class AppSecret:
 
 
 @dataclass(frozen=True)
+class AppCertificate:
+    """A certificate that an app may sign assertions with (DER)."""
+
+    id: str
+    der: bytes = field(repr=False)
+    expires: datetime
+
+
+@dataclass(frozen=True)
+class FederatedCredential:
+    """Whose tokens an app takes for its own credential. `{origin}` in the issuer is this simulator."""
+
+    issuer: str
+    subject: str
+    audiences: tuple[str, ...] = ("api://AzureADTokenExchange",)
+
+
+@dataclass(frozen=True)
 class Resource:
     """An API that tokens can be asked for. Its first identifier is the documented audience; the others mean
     the same.
@@ -76,10 +94,20 @@ class Principal:
 
 @dataclass
 class App(Principal):
-    """An application registration together with its service principal."""
+    """An application registration together with its service principal. `redirects`: what each address is
+    registered as, `public` or `web`; `delegated`: consented scopes by audience; `public_flows`: whether the
+    app may sign people in without proving itself.
+
+    One registration in several tenants is one App for each, with the same client id and the same lists.
+    """
 
     client_id: str = ""
     secrets: list[AppSecret] = field(default_factory=list)
+    certificates: list[AppCertificate] = field(default_factory=list)
+    federated: list[FederatedCredential] = field(default_factory=list)
+    redirects: dict[str, str] = field(default_factory=dict)
+    delegated: dict[str, set[str]] = field(default_factory=dict)
+    public_flows: bool = False
 
     @property
     def app_id(self) -> str:
@@ -112,6 +140,12 @@ class Switches:
     )
     tenant_not_found_error: str = "invalid_tenant"  # earlier: invalid_request
     wrong_cloud: bool = False  # every API refuses every token as issued for another cloud
+    clock_skew: float = 0.0  # seconds by which Entra's clock is ahead of its clients'
+    strict_rotation: bool = False  # a refresh token is void once it was used; the real one stays valid
+    device_interval: int = 5  # seconds between polls for a device code
+    device_lifetime: int = 900  # seconds
+    redirect_slash: bool = True  # an address without a path comes back with a slash at its end
+    signs_in: str = ""  # sign-in name of the person in front of the browser; empty: the sample's
     identity_header: str = ""  # what X-IDENTITY-HEADER must say
     wrong_identity_header_status: int = 401  # 401 or 403 is not verified
     vault_challenge_tenant: str = ""  # tenant named in Key Vault's challenge; empty: the world's first
@@ -163,6 +197,15 @@ class World:
         with self.lock:
             return self._clock() + self._moved
 
+    def service_now(self) -> datetime:
+        """The time by the cloud's own clocks."""
+        return self.now() + timedelta(seconds=self.switches.clock_skew)
+
+    def service_wall(self) -> datetime:
+        """Likewise, but without what `advance` added: for what clients stamp with their machine's clock."""
+        with self.lock:
+            return self._clock() + timedelta(seconds=self.switches.clock_skew)
+
     def advance(self, seconds: float) -> None:
         """Move the world's clock forward."""
         with self.lock:
@@ -191,12 +234,20 @@ class World:
         wanted = name.lower()
         return next((t for t in self.tenants.values() if wanted in (t.id.lower(), t.domain.lower())), None)
 
-    def app(self, client_id: str) -> App | None:
-        """The application (or managed identity) with this client id."""
+    def app(self, client_id: str, tenant_id: str | None = None) -> App | None:
+        """The application (or managed identity) with this client id, in this tenant if it matters."""
         found = (
-            p for p in self.principals.values() if isinstance(p, App) and p.client_id == client_id.lower()
+            p
+            for p in self.principals.values()
+            if isinstance(p, App) and p.client_id == client_id.lower() and tenant_id in (None, p.tenant_id)
         )
         return next(found, None)
+
+    def user(self, username: str) -> User | None:
+        """The person with this sign-in name."""
+        wanted = username.lower()
+        people = (p for p in self.principals.values() if isinstance(p, User))
+        return next((p for p in people if p.username.lower() == wanted), None)
 
     def resource(self, identifier: str, tenant: Tenant) -> Resource | None:
         """The API that has this identifier (with or without trailing slash) in the tenant and its cloud."""
