@@ -10,6 +10,7 @@
     │   └── RowChanged
     ├── OperatorMustAct         trying again is useless until a person changes something
     │   ├── SignInFailed        no token: secret, tenant, consent, identity
+    │   │   └── SignInAgain     a person's sign-in has ended: only a person can begin a new one
     │   ├── PermissionMissing   a token, but the vendor refuses it
     │   ├── HostNotAllowed      an address outside https and the allow-list
     │   └── Refused             the vendor does not take the request itself; `status` is HTTP's
@@ -64,11 +65,20 @@ class OperatorMustAct(PocketSOCError):
 
 
 class SignInFailed(OperatorMustAct):
-    """No token could be had. `code` is the vendor's number (for example AADSTS7000222), if it gave one."""
+    """No token could be had. `code` is the vendor's number (for example AADSTS7000222), if it gave one.
+    `meaning` and `remedy` are the two halves of the text where it has them: what is wrong, and what to do."""
 
-    def __init__(self, text: str, *, code: str | None = None) -> None:
+    def __init__(
+        self, text: str, *, code: str | None = None, meaning: str | None = None, remedy: str | None = None
+    ) -> None:
         super().__init__(text)
         self.code = code
+        self.meaning = meaning
+        self.remedy = remedy
+
+
+class SignInAgain(SignInFailed):
+    """A person's sign-in has ended (revoked, unused for too long, a policy), or nobody has signed in yet."""
 
 
 class PermissionMissing(OperatorMustAct):

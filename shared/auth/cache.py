@@ -99,6 +99,6 @@ class CachedTokens:
 
 def _copy(error: SignInFailed | TryLater, left: float | None) -> SignInFailed | TryLater:
     if isinstance(error, SignInFailed):
-        return SignInFailed(str(error), code=error.code)
+        return type(error)(str(error), code=error.code, meaning=error.meaning, remedy=error.remedy)
     wait = error.retry_after if left is None or error.retry_after is None else left
     return type(error)(str(error), retry_after=wait)

@@ -3,6 +3,7 @@ values."""
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -161,6 +162,28 @@ class AuthType(StrEnum):
         return self in (AuthType.device_code, AuthType.authorization_code)
 
 
+class SecretField(StrEnum):
+    """The secrets that a configuration can have, by the name of the form's field."""
+
+    client_secret = "client_secret"
+    next_client_secret = "next_client_secret"
+    certificate = "certificate"
+    certificate_password = "certificate_password"
+
+
+_SECRETS_OF = {
+    AuthType.client_secret: (SecretField.client_secret, SecretField.next_client_secret),
+    AuthType.certificate: (SecretField.certificate, SecretField.certificate_password),
+    # A redirect address that is registered as a web app's needs the app's secret beside the person.
+    AuthType.authorization_code: (SecretField.client_secret,),
+}
+
+
+def secrets_of(auth_type: AuthType) -> tuple[SecretField, ...]:
+    """The secrets that this way to sign in has a use for."""
+    return _SECRETS_OF.get(auth_type, ())
+
+
 class Filters(BaseModel):
     """What of a configuration's alerts is wanted. Applied before anything is stored, to alerts that are not
     known yet: what became a detection is followed to its end. Empty fields let everything through; an
@@ -195,9 +218,14 @@ class Filters(BaseModel):
 
 
 class Configuration(BaseModel):
-    """One configured connection. Holds the *reference* of its secret, never the secret. `options` are the
-    vendor's own fields (validated by the vendor's `Fields`). `etag` is the stored version, empty until
-    stored."""
+    """One configured connection. Holds the *references* of its secrets, never a secret: `secret_reference`
+    is the client secret's, `references` has the others' by field. `options` are the vendor's own fields
+    (validated by the vendor's `Fields`). `etag` is the stored version, empty until stored.
+
+    `certificate_name` names a certificate that the operator keeps in the Key Vault; `identity_client_id` is
+    the managed identity that vouches for the app (federated). The `..._expires` are what somebody typed in.
+    `next_took_over`: when the next secret became the first one by itself, until another is typed in.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -211,6 +239,12 @@ class Configuration(BaseModel):
     tenant_id: str | None = None
     client_id: str | None = None
     secret_reference: str | None = None
+    references: dict[SecretField, str] = Field(default_factory=dict)
+    client_secret_expires: date | None = None
+    next_client_secret_expires: date | None = None
+    next_took_over: Instant | None = None
+    certificate_name: str | None = None
+    identity_client_id: str | None = None
     poll_interval: int = Field(default=60, ge=30, le=86_400, description="Seconds between polls.")
     first_read_days: int = Field(default=7, ge=0, le=90, description="How far back the first poll reads.")
     inventory_hours: int = Field(default=6, ge=1, le=168, description="Hours between inventory readings.")
@@ -219,6 +253,10 @@ class Configuration(BaseModel):
     created: Instant | None = None
     changed: Instant | None = None
     etag: str = ""
+
+    def reference(self, field: SecretField) -> str | None:
+        """Under which name the secret store has this secret; None if there is none."""
+        return self.secret_reference if field is SecretField.client_secret else self.references.get(field)
 
     @property
     def scope(self) -> str:

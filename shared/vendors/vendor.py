@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -167,6 +167,47 @@ class Fields(BaseModel):
         title="Client secret",
         description="The secret's value, not its id.",
         json_schema_extra={"writeOnly": True},
+    )
+    client_secret_expires: date | None = Field(
+        None,
+        title="Client secret expires",
+        description="The day on which it ends, to be warned of it; not needed where the app may read that "
+        "itself (Application.Read.All).",
+    )
+    next_client_secret: SecretStr | None = Field(
+        None,
+        title="Next client secret",
+        description="A second secret's value; it takes over by itself when the first one ends.",
+        json_schema_extra={"writeOnly": True},
+    )
+    next_client_secret_expires: date | None = Field(
+        None, title="Next client secret expires", description="The day on which the second one ends."
+    )
+    certificate: SecretStr | None = Field(
+        None,
+        title="Certificate",
+        description="With its private key: PEM as text, or PKCS#12 (.pfx) in base64.",
+        json_schema_extra={"writeOnly": True},
+    )
+    certificate_password: SecretStr | None = Field(
+        None,
+        title="Certificate password",
+        description="Only if the private key is encrypted.",
+        json_schema_extra={"writeOnly": True},
+    )
+    certificate_name: str | None = Field(
+        None,
+        title="Certificate name",
+        description="Name of a certificate in the product's Key Vault, instead of a certificate typed in "
+        "here; a renewed one is used by itself.",
+        pattern=r"^[0-9A-Za-z-]{1,127}$",
+    )
+    identity_client_id: str | None = Field(
+        None,
+        title="Identity client ID",
+        description="Federated: client id of the user-assigned identity that the app trusts; empty for the "
+        "one this product runs as.",
+        pattern=r"^[0-9A-Fa-f-]{36}$",
     )
     poll_interval: int = Field(
         60, ge=30, le=86_400, title="Poll interval", description="Seconds between polls."
