@@ -72,6 +72,13 @@ def tick_inventory(timer: func.TimerRequest) -> None:
     _log.info("inventory: %d due", parts.timers.run("tick_inventory", parts.inventory_ticker.tick))
 
 
+@app.timer_trigger("timer", schedule="45 23 * * * *", run_on_startup=False, use_monitor=True)
+def daily_checks(timer: func.TimerRequest) -> None:
+    """Every hour: check the credentials of each configuration whose last check is a day old."""
+    parts = build()
+    _log.info("checks: %d done", parts.timers.run("daily_checks", parts.doctor.daily))
+
+
 @app.queue_trigger("message", queue_name="inventory", connection="AzureWebJobsStorage")
 def read_inventory(message: func.QueueMessage) -> None:
     """Read one kind of inventory of one configuration."""

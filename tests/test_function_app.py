@@ -106,7 +106,7 @@ def test_the_functions_are_these(functions: dict[str, Function]) -> None:
     assert set(functions) == {
         *("tick", "watch", "poll_vendor", "webhook_defender_for_cloud", "api"),
         *("ingest", "ingest_backlog", "notify", "notify_backlog"),
-        *("serve_collector", "tick_inventory", "read_inventory", "quarantine_inventory"),
+        *("serve_collector", "tick_inventory", "read_inventory", "quarantine_inventory", "daily_checks"),
         *("sweep", "sweep_vendor", "quarantine_sweeps"),
         *("quarantine_polls", "quarantine_raw_alerts", "quarantine_notifications"),
         *("quarantine_raw_alerts_backlog", "quarantine_notifications_backlog"),

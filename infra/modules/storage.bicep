@@ -57,6 +57,7 @@ var tables = [
   'heartbeats'
   'ledger'
   'budgets'
+  'credentials'
 ]
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {

@@ -6,36 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.api.check_shapes import CheckOut, check_out
 from shared.api.configuration_forms import shown_fields
 from shared.api.configuration_health import Health, health_of
 from shared.api.etags import version_tag
-from shared.nouns.configurations import Configuration
+from shared.nouns.checkups import Checkup
+from shared.nouns.configurations import Configuration, SecretField
 from shared.nouns.detections import Instant
-from shared.vendors.vendor import Check, Feature, WebhookVendor
+from shared.vendors.vendor import WebhookVendor
 
 if TYPE_CHECKING:
     from shared.api.parts import ApiParts
     from shared.store.configurations import Configured
-
-# What of a token helps an operator; the rest is nobody's business.
-_CLAIMS = frozenset(
-    {
-        "aud",
-        "iss",
-        "tid",
-        "ver",
-        "exp",
-        "nbf",
-        "iat",
-        "roles",
-        "scp",
-        "appid",
-        "azp",
-        "oid",
-        "idtyp",
-        "xms_mirid",
-    }
-)
 
 
 class ConfigurationIn(BaseModel):
@@ -66,6 +48,10 @@ class ConfigurationOut(BaseModel):
     enabled: bool
     fields: dict[str, Any]
     client_secret_set: bool
+    secrets_set: list[SecretField] = Field(description="Which secrets it has, by the form's field.")
+    next_took_over: Instant | None = Field(
+        description="When the next client secret took over by itself; null once another one is typed in."
+    )
     webhook_url: str | None = Field(
         description="Where the vendor may send alerts at once; needs a function key."
     )
@@ -73,6 +59,7 @@ class ConfigurationOut(BaseModel):
     changed: Instant | None
     etag: str
     health: Health
+    last_check: CheckOut | None = Field(description="The last check; null if there was none yet.")
 
 
 class ConfigurationList(BaseModel):
@@ -81,25 +68,7 @@ class ConfigurationList(BaseModel):
     items: list[ConfigurationOut]
 
 
-class FeatureOut(BaseModel):
-    """Whether a feature works now (null: not known), what is missing, and what to do."""
-
-    feature: Feature
-    works: bool | None
-    missing: str | None
-    remedy: str | None
-
-
-class CheckOut(BaseModel):
-    """What a check found. `token` holds claims of the access token, to be looked at; never the token."""
-
-    ok: bool
-    summary: str
-    features: list[FeatureOut]
-    token: dict[str, Any] | None
-
-
-def configuration_out(found: Configured, parts: ApiParts) -> ConfigurationOut:
+def configuration_out(found: Configured, parts: ApiParts, checkup: Checkup | None) -> ConfigurationOut:
     """The configuration as it may be shown."""
     configuration = found.configuration
     vendor = parts.vendors.get(configuration.vendor)
@@ -111,22 +80,15 @@ def configuration_out(found: Configured, parts: ApiParts) -> ConfigurationOut:
         enabled=configuration.enabled,
         fields=shown_fields(configuration),
         client_secret_set=configuration.secret_reference is not None,
+        secrets_set=[one for one in SecretField if configuration.reference(one)],
+        next_took_over=configuration.next_took_over,
         webhook_url=webhook_url(configuration, parts) if isinstance(vendor, WebhookVendor) else None,
         created=configuration.created,
         changed=configuration.changed,
         etag=version_tag(configuration.etag),
         health=health_of(configuration, found.state, parts.now()),
+        last_check=check_out(checkup) if checkup else None,
     )
-
-
-def check_out(check: Check) -> CheckOut:
-    """A vendor's check as it may be shown."""
-    token = {k: v for k, v in check.token.items() if k in _CLAIMS} if check.token is not None else None
-    features = [
-        FeatureOut(feature=f.feature, works=f.works, missing=f.missing, remedy=f.remedy)
-        for f in check.features
-    ]
-    return CheckOut(ok=check.ok, summary=check.summary, features=features, token=token)
 
 
 def webhook_url(configuration: Configuration, parts: ApiParts, *, identity: bool = False) -> str:

@@ -7,28 +7,36 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Header, Response
 
+from shared.api import configuration_secrets
 from shared.api.caller import Admin, Reader
-from shared.api.configuration_forms import configured, secret_in, shown_fields, validated
+from shared.api.check_shapes import CheckOut, check_out
+from shared.api.configuration_forms import (
+    Surroundings,
+    configured,
+    shown_fields,
+    validated,
+)
+from shared.api.configuration_secrets import Typed, typed_in
 from shared.api.configuration_shapes import (
-    CheckOut,
     ConfigurationChange,
     ConfigurationIn,
     ConfigurationList,
     ConfigurationOut,
-    check_out,
     configuration_out,
 )
 from shared.api.etags import check_version, version_tag
 from shared.api.fields import Id
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid, Stale
-from shared.errors import Conflict, NotFound, OperatorMustAct, PocketSOCError
-from shared.nouns.configurations import Configuration, PollState
+from shared.errors import Conflict, NotFound, PocketSOCError
+from shared.nouns.checkups import Checkup
+from shared.nouns.configurations import Configuration
 from shared.nouns.detections import instant_of
 from shared.store.configurations import Configured
-from shared.vendors.vendor import Check, Fields, Vendor
+from shared.vendors.vendor import Fields, Vendor
 
 router = APIRouter(tags=["configurations"])
+_PATIENCE = 20.0  # seconds that a save waits for the check that follows it
 
 IfMatch = Annotated[
     str | None,
@@ -40,7 +48,8 @@ IfMatch = Annotated[
 def list_configurations(caller: Reader, parts: Parts) -> ConfigurationList:
     """Every vendor configuration with its health, by name."""
     found = sorted(parts.configurations.all(), key=lambda c: c.configuration.display_name.casefold())
-    return ConfigurationList(items=[configuration_out(c, parts) for c in found])
+    last = parts.checkups.all()
+    return ConfigurationList(items=[configuration_out(c, parts, last.get(c.configuration.id)) for c in found])
 
 
 @router.post("/configurations", operation_id="create_configuration", status_code=201)
@@ -50,22 +59,24 @@ def create_configuration(
     """Configure a vendor. Its first poll follows within a minute."""
     vendor = _vendor(parts, wanted.vendor)
     fields = validated(vendor, wanted.fields)
-    made = _configured(parts, vendor, fields, id=uuid4().hex)
-    _keep_secret(parts, made, fields)
+    typed = typed_in(fields)
+    made = _configured(parts, vendor, fields, typed, id=uuid4().hex)
+    configuration_secrets.keep(parts.secrets, made, typed)
     try:
         saved = parts.configurations.save(made)
     except PocketSOCError:
-        _forget_secret(parts, made)
+        configuration_secrets.forget(parts.secrets, made)
         raise
     response.headers["Location"] = f"/api/v1/configurations/{saved.id}"
-    return _answer(Configured(saved, PollState(configuration_id=saved.id)), parts, response)
+    checkup = _checked_soon(parts, saved)
+    return _answer(_found(parts, saved.id), parts, response, checkup)
 
 
 @router.get("/configurations/{id}", operation_id="get_configuration")
 def get_configuration(id: Id, caller: Reader, parts: Parts, response: Response) -> ConfigurationOut:
-    """One vendor configuration with its health. The ETag is for `If-Match`; it does not change with the
-    health."""
-    return _answer(_found(parts, id), parts, response)
+    """One vendor configuration with its health and its last check. The ETag is for `If-Match`; it does not
+    change with either."""
+    return _answer(_found(parts, id), parts, response, parts.checkups.get(id))
 
 
 @router.put("/configurations/{id}", operation_id="replace_configuration")
@@ -99,20 +110,18 @@ def remove_configuration(id: Id, caller: Admin, parts: Parts, if_match: IfMatch 
     """Remove a configuration and its secret. What it has brought stays."""
     before = _found(parts, id).configuration
     check_version(if_match, before.etag)
-    _forget_secret(parts, before)  # first: if this fails, the request can be sent again
+    # First: if this fails, the request can be sent again.
+    configuration_secrets.forget(parts.secrets, before)
+    parts.sign_ins.forget(id)
     parts.configurations.remove(id)
+    parts.checkups.forget(id)
 
 
 @router.post("/configurations/{id}/check", operation_id="check_configuration")
 def check_configuration(id: Id, caller: Admin, parts: Parts) -> CheckOut:
-    """Sign in at the vendor now and say what works. Missing secrets, consent or permissions are an answer,
-    not an error."""
-    configuration = _found(parts, id).configuration
-    vendor = _vendor(parts, configuration.vendor)
-    try:
-        return check_out(vendor.check(parts.connect(configuration)))
-    except OperatorMustAct as error:
-        return check_out(Check(ok=False, summary=str(error)))
+    """Get a token for each API now, and say for each feature whether it works and what exactly is missing.
+    Missing secrets, consent or permissions are an answer, not an error."""
+    return check_out(parts.doctor.check(_found(parts, id).configuration))
 
 
 def _change(
@@ -122,22 +131,39 @@ def _change(
     check_version(if_match, old.etag)
     vendor = _vendor(parts, old.vendor)
     fields = validated(vendor, given)
-    wanted = _configured(parts, vendor, fields, id=old.id, before=old)
+    typed = typed_in(fields)
+    wanted = _configured(parts, vendor, fields, typed, id=old.id, before=old)
     saved = _saved(parts, wanted, if_match)
     # After the save: who loses the race for the row must not have overwritten the winner's secret.
-    if saved.secret_reference is None:
-        _forget_secret(parts, old)
-    else:
-        _keep_secret(parts, saved, fields)
+    configuration_secrets.keep(parts.secrets, saved, typed)
+    configuration_secrets.forget(parts.secrets, old, saved)
     parts.configurations.read_soon(saved.id, anew=not saved.reads_as(old))
-    return _answer(_found(parts, saved.id), parts, response)
+    checkup = _checked_soon(parts, saved)
+    return _answer(_found(parts, saved.id), parts, response, checkup)
 
 
 def _configured(
-    parts: ApiParts, vendor: Vendor, fields: Fields, *, id: str, before: Configuration | None = None
+    parts: ApiParts,
+    vendor: Vendor,
+    fields: Fields,
+    typed: Typed,
+    *,
+    id: str,
+    before: Configuration | None = None,
 ) -> Configuration:
+    around = Surroundings(
+        clouds=parts.clouds,
+        tenant_id_of=parts.tenant_id_of,
+        read_certificate=parts.read_certificate,
+        home_tenant=parts.settings.api_tenant_id,
+    )
     now = instant_of(parts.now())
-    return configured(vendor, fields, id=id, now=now, clouds=parts.clouds, before=before)
+    return configured(vendor, fields, typed, id=id, now=now, around=around, before=before)
+
+
+def _checked_soon(parts: ApiParts, saved: Configuration) -> Checkup | None:
+    """The check that follows a save: its answer if it comes soon. It never fails what was saved."""
+    return parts.doctor.check_within(saved, _PATIENCE) if saved.enabled else None
 
 
 def _saved(parts: ApiParts, wanted: Configuration, if_match: str | None) -> Configuration:
@@ -166,17 +192,8 @@ def _vendor(parts: ApiParts, slug: str) -> Vendor:
     return vendor
 
 
-def _keep_secret(parts: ApiParts, configuration: Configuration, fields: Fields) -> None:
-    secret = secret_in(fields)
-    if secret is not None and configuration.secret_reference is not None:
-        parts.secrets.set(configuration.secret_reference, secret)
-
-
-def _forget_secret(parts: ApiParts, configuration: Configuration) -> None:
-    if configuration.secret_reference is not None:
-        parts.secrets.delete(configuration.secret_reference)
-
-
-def _answer(found: Configured, parts: ApiParts, response: Response) -> ConfigurationOut:
+def _answer(
+    found: Configured, parts: ApiParts, response: Response, checkup: Checkup | None
+) -> ConfigurationOut:
     response.headers["ETag"] = version_tag(found.configuration.etag)
-    return configuration_out(found, parts)
+    return configuration_out(found, parts, checkup)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
 from fastapi import Depends, Request
 
+from shared.nouns.checkups import Checkup
 from shared.nouns.configurations import Cloud, CloudName, Configuration
 from shared.nouns.detections import Instant
 from shared.nouns.notifications import Transport
@@ -19,7 +20,9 @@ from shared.vendors.vendor import Connection, Vendor
 
 if TYPE_CHECKING:
     from shared.api.caller import Verifier
+    from shared.api.sign_in import SignsIn
     from shared.store.audit import Audit
+    from shared.store.checkups import Checkups
     from shared.store.configurations import Configurations
     from shared.store.detections import Detections
     from shared.store.exported import Exported
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from shared.store.inventory import Inventory
     from shared.store.ledger import Ledger
     from shared.store.quarantine import Quarantine
+    from shared.store.sign_ins import SignIns
     from shared.store.troubles import Troubles
 
 
@@ -92,11 +96,25 @@ class Remaps(Protocol):
         ...
 
 
+class Doctors(Protocol):
+    """Examines configurations; see pipeline/doctor.py."""
+
+    def check(self, configuration: Configuration) -> Checkup:
+        """Now."""
+        ...
+
+    def check_within(self, configuration: Configuration, seconds: float) -> Checkup | None:
+        """Now, but waited for only so long. Raises nothing."""
+        ...
+
+
 @dataclass(frozen=True)
 class ApiParts:
     """The API's collaborators. `clouds` says where each cloud's services live, `connect` builds the way to
     a configuration's vendor (raises OperatorMustAct when that cannot be built), `verifier` proves access
-    tokens, `now` is the clock (aware UTC)."""
+    tokens, `now` is the clock (aware UTC). `tenant_id_of` gives the tenant of a domain (raises SignInFailed,
+    TryLater), `read_certificate` takes a certificate that was typed in, with its password (raises
+    SignInFailed)."""
 
     settings: Settings
     detections: Detections
@@ -121,6 +139,12 @@ class ApiParts:
     vendors: Mapping[str, Vendor]
     transports: Mapping[Transport, PushTransport]
     connect: Callable[[Configuration], Connection]
+    doctor: Doctors
+    checkups: Checkups
+    sign_in: SignsIn
+    sign_ins: SignIns
+    tenant_id_of: Callable[[str, Cloud], str]
+    read_certificate: Callable[[str, str | None], object]
     verifier: Verifier
     now: Callable[[], datetime]
 

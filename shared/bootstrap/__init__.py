@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from shared.bootstrap.stores import Stores, part
+from shared.bootstrap.signing_in import SigningIn
+from shared.bootstrap.stores import part
 from shared.nouns.budgets import Use
 from shared.nouns.configurations import CLOUDS, Cloud, CloudName, Configuration
 from shared.settings import Settings, read_settings
@@ -56,7 +57,7 @@ def clouds_for(settings: Settings) -> Mapping[CloudName, Cloud]:
     return {name: cloud.model_copy(update={**places, **hosts}) for name, cloud in CLOUDS.items()}
 
 
-class Parts(Stores):
+class Parts(SigningIn):
     """Every part of the product, made when first asked for."""
 
     def __init__(self, settings: Settings, **handed: Any) -> None:
@@ -95,20 +96,19 @@ class Parts(Stores):
                 known = self._connections[configuration.id] = (version, self._connection(configuration))
         return known[1]
 
-    def _connection(self, configuration: Configuration) -> Connection:
-        from shared.auth.sign_in import token_source
+    def connect_anew(self, configuration: Configuration) -> Connection:
+        """The same with new tokens, for everybody from now on."""
+        made = self._connection(configuration, renew=True)
+        with self.lock:
+            self._connections[configuration.id] = (configuration.model_dump_json(), made)
+        return made
+
+    def _connection(self, configuration: Configuration, *, renew: bool = False) -> Connection:
         from shared.vendors.client import ApiClient
         from shared.vendors.vendor import Connection, headers_of, limits_of
 
         vendor, cloud = self.vendors[configuration.vendor], self.clouds[configuration.cloud]
-        ca_bundle = self.settings.ca_bundle
-        tokens = token_source(
-            configuration,
-            cloud,
-            self.secrets,
-            ca_bundle=ca_bundle,
-            identity_client_id=self.settings.identity_client_id,
-        )
+        tokens, ca_bundle = self.tokens_of(configuration, renew=renew), self.settings.ca_bundle
         api = ApiClient(
             root=vendor.api_root(configuration, cloud),
             tokens=tokens,
@@ -118,7 +118,14 @@ class Parts(Stores):
             headers=headers_of(vendor),
             budget=self.budgets.of(_api_of(configuration), limits_of(vendor)),
         )
-        return Connection(configuration=configuration, cloud=cloud, api=api, now=self.clock)
+        graph = ApiClient(
+            root=cloud.graph,
+            tokens=tokens,
+            audience=CLOUDS[configuration.cloud].graph,
+            vendor_title="Microsoft Graph",
+            ca_bundle=ca_bundle,
+        )
+        return Connection(configuration=configuration, cloud=cloud, api=api, now=self.clock, graph=graph)
 
     def connect_for(self, use: Use) -> Callable[[Configuration], Connection]:
         """How work of this use connects: its calls count as such."""
@@ -170,10 +177,12 @@ class Parts(Stores):
     @part
     def lookouts(self) -> tuple[Lookout, ...]:
         """What the watch looks for; each part that can be in trouble adds its own here."""
+        from shared.pipeline.expiries import expiries
         from shared.pipeline.lookouts import collector, configurations, ledger, queues, timers
 
         return (
             ledger(self.ledger, self.configurations, self.clock),
+            expiries(self.configurations, self.checkups, self.clock),
             configurations(self.configurations, self.clock),
             timers(self.heartbeats, self.clock),
             collector(self.collector.health, self.clock),

@@ -13,6 +13,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from shared.store.audit import Audit
     from shared.store.budgets import Budgets
+    from shared.store.checkups import Checkups
     from shared.store.configurations import Configurations
     from shared.store.deliveries import Deliveries
     from shared.store.detections import Detections
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from shared.store.mailbox import Mailbox
     from shared.store.posture import Posture
     from shared.store.quarantine import Quarantine
+    from shared.store.sign_ins import SignIns
     from shared.store.stores import Blobs, Queues, Secrets, Tables
     from shared.store.troubles import Troubles
 
@@ -179,6 +181,18 @@ class Stores:
         from shared.store.filtered import Filtered
 
         return Filtered(tables=self.tables)
+
+    @part
+    def checkups(self) -> Checkups:
+        from shared.store.checkups import Checkups
+
+        return Checkups(tables=self.tables)
+
+    @part
+    def sign_ins(self) -> SignIns:
+        from shared.store.sign_ins import SignIns
+
+        return SignIns(tables=self.tables, secrets=self.secrets, clock=self.clock)
 
     @part
     def troubles(self) -> Troubles:

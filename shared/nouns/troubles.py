@@ -19,6 +19,7 @@ class TroubleKind(StrEnum):
     silent_source = "silent_source"
     sign_in = "sign_in"
     secret_expiry = "secret_expiry"
+    next_secret = "next_secret"
     silent_webhook = "silent_webhook"
     late_timer = "late_timer"
     poison_queue = "poison_queue"
@@ -31,6 +32,7 @@ class TroubleKind(StrEnum):
 _REASONS = {
     TroubleKind.sign_in: Reason.sign_in_again,
     TroubleKind.secret_expiry: Reason.expiring,
+    TroubleKind.next_secret: Reason.expiring,
 }
 
 

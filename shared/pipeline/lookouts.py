@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from shared.errors import SignInFailed
+from shared.errors import SignInAgain, SignInFailed
 from shared.nouns.configurations import PollState
 from shared.nouns.detections import Instant, Severity, instant_of, moment_of
 from shared.nouns.ledger import Sweep
@@ -50,8 +50,9 @@ def configurations(store: Configurations, clock: Clock) -> Lookout:
 
 def _sign_in(one: Configured) -> Trouble | None:
     state = one.state
-    # Once may be a hiccup of the directory.
-    if state.error_kind != SignInFailed.__name__ or state.failures < 2:
+    again = state.error_kind == SignInAgain.__name__
+    # Once may be a hiccup of the directory; a person's sign-in that has ended comes back in no case.
+    if not again and (state.error_kind != SignInFailed.__name__ or state.failures < 2):
         return None
     return Trouble(
         kind=TroubleKind.sign_in,

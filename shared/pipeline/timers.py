@@ -23,6 +23,7 @@ TIMERS: Mapping[str, timedelta] = {
     "tick_inventory": timedelta(minutes=10),
     "serve_collector": timedelta(minutes=5),
     "sweep": timedelta(hours=1),
+    "daily_checks": timedelta(hours=1),
 }
 """Every timer of function_app.py, and how often it comes."""
 

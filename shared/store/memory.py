@@ -219,7 +219,7 @@ class MemorySecrets:
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
 
-    def get(self, name: str) -> str | None:
+    def get(self, name: str, *, fresh: bool = False) -> str | None:
         """The value, or None."""
         return self._values.get(limits.check_secret(name))
 

@@ -63,7 +63,7 @@ class FileSecrets:
         self._path = Path(path)
         self._lock = threading.Lock()
 
-    def get(self, name: str) -> str | None:
+    def get(self, name: str, *, fresh: bool = False) -> str | None:
         """The value, or None."""
         name = limits.check_secret(name)
         with self._lock:
@@ -136,13 +136,13 @@ class KeyVaultSecrets:
         self._made: SecretClient | None = None
         self._known: dict[str, tuple[float, str | None]] = {}
 
-    def get(self, name: str) -> str | None:
+    def get(self, name: str, *, fresh: bool = False) -> str | None:
         """The newest value, or None. Raises OperatorMustAct (a disabled secret, a missing role), TryLater."""
         from azure.core.exceptions import ResourceNotFoundError
 
         name = limits.check_secret(name)
         until, value = self._known.get(name, (0.0, None))
-        if self._monotonic() < until:
+        if self._monotonic() < until and not fresh:
             return value
         with _vault_errors(name):
             try:

@@ -30,6 +30,7 @@ class Table:
     deliveries = "deliveries"
     quarantine = "quarantine"
     posture = "postureevents"
+    credentials = "credentials"
     incidents = "incidents"
     inventory = "inventory"
     exports = "exports"
@@ -220,8 +221,8 @@ class Secrets(Protocol):
     """Named secret values. Names: 1-127 letters, digits and hyphens. Values never appear in an error or a
     log line."""
 
-    def get(self, name: str) -> str | None:
-        """The newest value; None if there is no such secret. May be up to a minute old."""
+    def get(self, name: str, *, fresh: bool = False) -> str | None:
+        """The newest value; None if there is no such secret. May be up to a minute old, unless `fresh`."""
         ...
 
     def set(self, name: str, value: str) -> None:

@@ -17,10 +17,13 @@ from pydantic import Field
 from shared.api.app import create_app
 from shared.api.parts import ApiParts
 from shared.auth.access_tokens import AccessTokens
+from shared.auth.certificate import read_certificate
 from shared.errors import BadRequest, HostNotAllowed, TryLater
 from shared.nouns.configurations import CLOUDS, Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, RawAlert, instant_of
 from shared.nouns.notifications import Installation, Notification, Outcome, Transport
+from shared.pipeline.doctor import Doctor
+from shared.pipeline.expiry import Expiry
 from shared.pipeline.inventory import InventoryTicker
 from shared.pipeline.known_configurations import KnownConfigurations
 from shared.pipeline.quarantine import Quarantiner
@@ -29,6 +32,7 @@ from shared.pipeline.remap import Remapper
 from shared.push.transport import Delivery
 from shared.settings import Settings
 from shared.store.audit import Audit
+from shared.store.checkups import Checkups
 from shared.store.configurations import Configurations
 from shared.store.detections import Detections, Source
 from shared.store.exported import Exported
@@ -41,6 +45,7 @@ from shared.store.ledger import Ledger
 from shared.store.mailbox import Mailbox
 from shared.store.memory import MemoryBlobs, MemoryQueues, MemorySecrets, MemoryTables
 from shared.store.quarantine import Quarantine
+from shared.store.sign_ins import SignIns
 from shared.store.troubles import Troubles
 from shared.vendors.vendor import (
     Api,
@@ -53,9 +58,8 @@ from shared.vendors.vendor import (
     Permission,
     WebhookItem,
 )
+from tests.api.made_up import AUDIENCE, CANARY, TENANT, MadeUpApi, MadeUpSignIns, tenant_id_of
 
-TENANT = "3f9b6c1e-57a0-4c2d-9d0e-6a8b1c2d3e4f"
-AUDIENCE = "5b1f0a77-1d3c-4b8e-8a55-90c3d7e6f201"
 AUTHORITY = "https://login.example.test"
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
@@ -150,9 +154,6 @@ def issuer(rsa_keys: tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey], clock: Clock) 
     return made
 
 
-CANARY = "canary~8Q~never-to-be-shown"
-
-
 class EndpointFields(Fields):
     """A vendor with an own field and an own base URL."""
 
@@ -180,7 +181,7 @@ class MadeUpVendor:
             raise HostNotAllowed("The base URL must be one of Defender for Endpoint's.")
         return root
 
-    def audience(self, cloud: Cloud) -> str:
+    def audience(self, configuration: Configuration, cloud: Cloud) -> str:
         return cloud.endpoint_audience
 
     def fetch(self, connection: Connection, cursor: Any) -> Iterator[Page]:
@@ -241,6 +242,13 @@ def parts(issuer: Issuer, clock: Clock) -> ApiParts:
     quarantine = Quarantine(tables=tables, blobs=blobs, clock=clock)
     configurations = Configurations(tables=tables)
     vendors: dict[str, Any] = {v.slug: v for v in (MadeUpVendor(), MadeUpCloudVendor())}
+
+    def connect(configuration: Configuration) -> Connection:
+        cloud, api = CLOUDS[configuration.cloud], cast(Api, MadeUpApi())
+        return Connection(configuration=configuration, cloud=cloud, api=api, now=clock)
+
+    checkups, expiry = Checkups(tables=tables), Expiry(secrets, lambda _: cast(Any, None))
+    doctor = Doctor(configurations, checkups, expiry, vendors, connect, clock)
     detections, feed = Detections(tables=tables, blobs=blobs, clock=clock), Feed(tables=tables, clock=clock)
     known = KnownConfigurations(configurations=configurations)
     return ApiParts(
@@ -278,7 +286,13 @@ def parts(issuer: Issuer, clock: Clock) -> ApiParts:
         secrets=secrets,
         vendors=vendors,
         transports={Transport.webpush: MadeUpTransport()},
-        connect=lambda c: Connection(configuration=c, cloud=CLOUDS[c.cloud], api=cast(Api, None), now=clock),
+        connect=connect,
+        doctor=doctor,
+        checkups=checkups,
+        sign_in=MadeUpSignIns(),
+        sign_ins=SignIns(tables=tables, secrets=secrets, clock=clock),
+        tenant_id_of=tenant_id_of,
+        read_certificate=read_certificate,
         verifier=AccessTokens(AUTHORITY, TENANT, (AUDIENCE,), None, clock, fetch=issuer.fetch),
         now=clock,
     )

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.errors import SignInFailed, Throttled, TryLater
+from shared.errors import TryLater
 from shared.nouns.configurations import PollState
 from shared.store.memory import MemorySecrets
-from shared.vendors.vendor import Check
 
 CANARY = "canary~8Q~never-to-be-shown"
 URL = "/api/v1/configurations"
@@ -253,43 +252,6 @@ def test_a_webhook_address_is_shown_for_the_vendor_that_can_call(admin: Any, fie
 def test_no_other_vendor_has_a_webhook_address(configuration: dict[str, Any]) -> None:
     """Nobody is invited to send where nothing listens."""
     assert configuration["webhook_url"] is None
-
-
-def test_a_check_tells_what_works_and_shows_only_known_claims(
-    admin: Any, configuration: dict[str, Any]
-) -> None:
-    """The token's claims are for looking at, and no others come out."""
-    found = admin.post(f"{URL}/{configuration['id']}/check").json()
-
-    assert found["ok"]
-    assert found["token"].keys() == {"tid", "roles"}
-    assert found["features"][0] == {"feature": "read_alerts", "works": True, "missing": None, "remedy": None}
-
-
-def test_a_failing_check_is_an_answer(admin: Any, parts: Any, configuration: dict[str, Any]) -> None:
-    """What the operator must do is why they asked."""
-    parts.vendors["defender_endpoint"].answer = SignInFailed("The client secret has expired: make a new one.")
-
-    answer = admin.post(f"{URL}/{configuration['id']}/check")
-
-    assert (answer.status_code, answer.json()["ok"]) == (200, False)
-    assert answer.json()["summary"] == "The client secret has expired: make a new one."
-
-
-def test_a_busy_vendor_is_a_503_with_its_time(admin: Any, parts: Any, configuration: dict[str, Any]) -> None:
-    """Nothing is wrong, so nothing is to be done but wait."""
-    parts.vendors["defender_endpoint"].answer = Throttled("The vendor is busy.", retry_after=41.2)
-
-    answer = admin.post(f"{URL}/{configuration['id']}/check")
-
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "41")
-
-
-def test_an_ok_check_without_a_token_is_fine(admin: Any, parts: Any, configuration: dict[str, Any]) -> None:
-    """Not every vendor's check has a token to show."""
-    parts.vendors["defender_endpoint"].answer = Check(ok=True, summary="Connected.")
-
-    assert admin.post(f"{URL}/{configuration['id']}/check").json()["token"] is None
 
 
 def test_secrets_are_marked_write_only_in_the_form(reader: Any) -> None:

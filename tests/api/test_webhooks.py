@@ -16,7 +16,7 @@ ALERT = {"SystemAlertId": "a", "AlertDisplayName": "t", "Severity": "High"}
 @pytest.fixture
 def cloud(admin: Any) -> str:
     """The id of a Defender for Cloud configuration."""
-    fields = {"display_name": "Azure"}
+    fields = {"display_name": "Azure", "auth_type": "managed_identity"}
     made = admin.post("/api/v1/configurations", json={"vendor": "defender_for_cloud", "fields": fields})
     assert made.status_code == 201, made.text
     return str(made.json()["id"])
