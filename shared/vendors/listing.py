@@ -21,13 +21,14 @@ _MOST_EMPTY_PAGES = 100
 def pages(
     api: Api, path: str, params: Mapping[str, str], *, who: str, page_size: int | None = None
 ) -> Iterator[tuple[Any, ...]]:
-    """Every page's rows. `page_size`: a page without a link that has this many rows may have a successor,
-    which is asked for with `$skip`; None for a service that always links."""
-    trail, skip = Trail(who), 0
+    """Every page's rows. `page_size`: a page that has this many rows may have a successor though no page was
+    linked, which is asked for with `$skip`; None for a service that always links."""
+    trail, skip, links = Trail(who), 0, False
     answer = api.get(path, params)
     while True:
         rows, link = read_page(answer, who)
-        full = page_size is not None and len(rows) >= page_size
+        links = links or link is not None
+        full = not links and page_size is not None and len(rows) >= page_size
         skip += len(rows)
         trail.refuse_repetition(rows, link or (f"$skip={skip}" if full else None))
         yield rows

@@ -134,6 +134,15 @@ def test_full_pages_without_a_link_are_followed_by_row_number(scripted):
     assert [params.get("$skip") for _, params in api.calls] == [None, "2", "4"]
 
 
+def test_who_links_once_links_always(scripted):
+    """A full last page without a link is the last one; its successor is not asked for."""
+    first = {"value": [{"id": 1}, {"id": 2}], "@odata.nextLink": "https://here/next"}
+    api = scripted(first, {"value": [{"id": 3}, {"id": 4}]})
+    pages = list(listing.pages(api, "/list", {}, who="Somebody", page_size=2))
+    assert [row["id"] for page in pages for row in page] == [1, 2, 3, 4]
+    assert len(api.calls) == 2
+
+
 def test_a_service_that_ignores_the_row_number_is_found_out(scripted):
     """It would send the first page for ever."""
     api = scripted({"value": [{"id": 1}, {"id": 2}]})
