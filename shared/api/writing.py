@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.api.parts import ApiParts
 from shared.errors import PocketSOCError
 from shared.nouns.configurations import Configuration
-from shared.vendors.vendor import Feature, Vendor
+from shared.vendors.vendor import Feature, Vendor, permissions_of
 
 _ON_BEHALF = frozenset({"user_impersonation"})
 
@@ -13,7 +13,7 @@ _ON_BEHALF = frozenset({"user_impersonation"})
 def may_write(parts: ApiParts, configuration: Configuration, vendor: Vendor) -> int:
     """0: the token says so; 1: a token does not tell, as with Azure's roles; 2: it may not, or cannot sign
     in."""
-    wanted = vendor.permissions.get(Feature.change_status)
+    wanted = permissions_of(vendor, configuration).get(Feature.change_status)
     try:
         claims = parts.connect(configuration).api.token_claims()
     except PocketSOCError:

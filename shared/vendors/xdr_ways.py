@@ -33,6 +33,7 @@ from shared.vendors.xdr_windows import WindowedListing
 
 # An incident is updated when an alert joins it; its clock may be a little behind the alert's.
 _BEHIND = timedelta(minutes=15)
+_LONGEST_HUNT = 205.0  # seconds
 _GRAPH_INCIDENTS = Listing(
     title="Microsoft Graph",
     path="/security/incidents",
@@ -160,7 +161,7 @@ def _xdr_hunt(connection: Connection, query: str, timespan: str | None) -> Hunti
     if not query.strip():
         raise BadRequest("The query is empty.")
     with told_to_the_caller():
-        answer = connection.api.post("/api/advancedhunting/run", {"Query": query})
+        answer = connection.api.post("/api/advancedhunting/run", {"Query": query}, wait=_LONGEST_HUNT)
     return hunting.result_of(answer, "Defender XDR")
 
 
