@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from shared.errors import PermissionMissing, PocketSOCError
+from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.nouns.incidents import Incident, IncidentChange
@@ -56,6 +57,7 @@ class DefenderXdr:
     # Without it, Graph shows newer members of enums (awaitingAction, Sentinel, ...) as `unknownFutureValue`.
     headers: ClassVar[Mapping[str, str]] = {"Prefer": "include-unknown-enum-members"}
     permissions: ClassVar[Mapping[Feature, Permission]] = GRAPH.permissions
+    authority: ClassVar[int] = 2  # over Graph; see abilities.py
 
     def permissions_for(self, configuration: Configuration) -> Mapping[Feature, Permission]:
         """Those of the API that the configuration chose."""
@@ -89,6 +91,11 @@ class DefenderXdr:
         """Make the change, and give the incident as it is then."""
         changed = way_of(connection.configuration).change(connection, native_id, change)
         return self.to_incident(changed)
+
+    def change_alert(self, connection: Connection, detection: Detection, change: AlertChange) -> Any:
+        """Make the change over Graph, which asks for SecurityAlert.ReadWrite.All. Raises OperatorMustAct over
+        the XDR API, which has no way to do it."""
+        return way_of(connection.configuration).change_alert(connection, detection, change)
 
     def hunt(self, connection: Connection, query: str, timespan: str | None) -> HuntingResult:
         """Run a query."""

@@ -2,7 +2,7 @@
 
 `$expand=alerts` would save the calls, but answers large tenants with HTTP 500 for good; so it is never sent.
 
-Promise: a version of an incident (its number and last update) is read when it is first seen, and once more
+Promise: a version of an incident (all that it says) is read when it is first seen, and once more
 when it is ten minutes old, because its members may be shown later than the change itself; in between it is
 passed over, so that the overlap of polls costs nothing. What has been read is remembered in the cursor, also
 in the middle of a page: however few calls a minute the service grants, a large backlog gets done. An incident
@@ -13,6 +13,7 @@ with the error, and each walk tries it again first.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -120,7 +121,7 @@ class _Reader:
 
     def _take(self, raw: Any) -> None:
         number, updated = number_of(raw), when(fields(raw).get("lastupdatedatetime"))
-        if number is None or not self.memory.wants(number, updated):
+        if number is None or not self.memory.wants(raw, number, updated):
             self.incidents += [raw] if number is None else []
             return
         try:
@@ -133,7 +134,7 @@ class _Reader:
             self._owe(number, error)
             return
         self.in_a_row = 0
-        self.memory.add(number, updated)
+        self.memory.add(raw, number, updated)
         self.alerts += members
         self.incidents.append(_naming(raw, members))
 
@@ -165,16 +166,16 @@ class _Memory:
         once, settled, owed = (words(kept.get(name), separator=" ") for name in ("once", "settled", "owed"))
         return cls(now, "at" not in (cursor or {}), dict.fromkeys(once), dict.fromkeys(settled), list(owed))
 
-    def wants(self, number: str, updated: Instant | None) -> bool:
+    def wants(self, raw: Any, number: str, updated: Instant | None) -> bool:
         """Whether this version is to be read."""
-        key = _key(number, updated)
+        key = _key(raw)
         self.met.add(key)
         known_for_now = key in self.once and not self._is_old(updated)
         return number in self.owed or updated is None or not (key in self.settled or known_for_now)
 
-    def add(self, number: str, updated: Instant | None) -> None:
+    def add(self, raw: Any, number: str, updated: Instant | None) -> None:
         """Remember that it has been read."""
-        key = _key(number, updated)
+        key = _key(raw)
         self.once.pop(key, None)
         (self.settled if self._is_old(updated) else self.once)[key] = None
         if number in self.owed:
@@ -195,9 +196,11 @@ class _Memory:
         return updated is None or updated <= earlier(self.now, SETTLED)
 
 
-def _key(number: str, updated: Instant | None) -> str:
+def _key(raw: Any) -> str:
     # 40 bits: among 600 versions, a clash that would hide one is less likely than one in a thousand million.
-    return hashlib.sha256(f"{number} {updated}".encode()).hexdigest()[:10]
+    # A single incident also says of what kind it is, which those of a list do not.
+    said = {name: value for name, value in raw.items() if not str(name).startswith("@odata.")}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _is_merged(raw: Any) -> bool:

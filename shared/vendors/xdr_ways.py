@@ -15,11 +15,12 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
-from shared.errors import BadRequest, HostNotAllowed
+from shared.errors import BadRequest, HostNotAllowed, OperatorMustAct
+from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
-from shared.nouns.detections import Instant, earlier
+from shared.nouns.detections import Detection, Instant, earlier
 from shared.nouns.incidents import IncidentChange
-from shared.vendors import graph_hunting, hunting, keyset_walk, xdr_changes
+from shared.vendors import graph_changes, graph_hunting, hunting, keyset_walk, xdr_changes
 from shared.vendors.abilities import HuntingResult
 from shared.vendors.graph_addresses import root as graph_root
 from shared.vendors.graph_security import ALERTS
@@ -64,6 +65,7 @@ class Access:
     fetch: Callable[[Connection, Cursor | None], Iterator[Page]]
     sweep: Callable[[Connection, Instant], Iterator[tuple[Any, ...]]]
     change: Callable[[Connection, str, IncidentChange], dict[str, Any]]
+    change_alert: Callable[[Connection, Detection, AlertChange], Any]
     hunt: Callable[[Connection, str, str | None], HuntingResult]
 
 
@@ -152,6 +154,13 @@ def _xdr_change(connection: Connection, number: str, change: IncidentChange) -> 
         return (connection.api.patch(path, body) if body else {}) or connection.api.get(path)
 
 
+def _xdr_change_alert(connection: Connection, detection: Detection, change: AlertChange) -> Any:
+    raise OperatorMustAct(
+        "The Defender XDR API changes incidents, not alerts. Change the alert's incident, set this "
+        "configuration's `api` to graph, or add a configuration of Graph Security."
+    )
+
+
 def _xdr_hunt(connection: Connection, query: str, timespan: str | None) -> HuntingResult:
     if timespan is not None:
         raise BadRequest(
@@ -201,6 +210,7 @@ GRAPH = Access(
     fetch=_graph_fetch,
     sweep=_graph_sweep,
     change=_graph_change,
+    change_alert=graph_changes.change_alert,
     hunt=graph_hunting.hunt,
 )
 XDR = Access(
@@ -217,6 +227,7 @@ XDR = Access(
     fetch=_xdr_fetch,
     sweep=_xdr_sweep,
     change=_xdr_change,
+    change_alert=_xdr_change_alert,
     hunt=_xdr_hunt,
 )
 _WAYS: Mapping[str, Access] = {Way.graph: GRAPH, Way.xdr: XDR}

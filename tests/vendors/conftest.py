@@ -197,7 +197,7 @@ def world(_running: Simulator) -> World:
 @pytest.fixture
 def reach(_running: Simulator, world: World) -> Callable[..., Connection]:
     """Builds a connection of a vendor to the simulator, with the real client; as the sample app, or another
-    by its client id."""
+    by its client id; `options` are the vendor's own."""
 
     class Tokens:
         def __init__(self, client_id: str | None) -> None:
@@ -206,12 +206,12 @@ def reach(_running: Simulator, world: World) -> Callable[..., Connection]:
         def token(self, audience: str, *, refresh: bool = False) -> str:
             return world.token(audience, client_id=self._client_id)
 
-    def build(slug: str, client_id: str | None = None) -> Connection:
+    def build(slug: str, client_id: str | None = None, **options: Any) -> Connection:
         host = _running.url.removeprefix("https://")
-        places = {name: _running.url for name in ("arm", "endpoint_api", "graph")}
+        places = {name: _running.url for name in ("arm", "endpoint_api", "graph", "xdr_api")}
         here = {**places, "endpoint_hosts": (host,), "cloud_apps_domain": host}
         cloud = CLOUDS[CloudName.commercial].model_copy(update=here)
-        options = {"subscription_id": sample.SUBSCRIPTION_ID}
+        options = {"subscription_id": sample.SUBSCRIPTION_ID, **options}
         configuration = Configuration(id="c", vendor=slug, display_name="Ours", options=options)
         api = ApiClient(
             root=VENDORS[slug].api_root(configuration, cloud),

@@ -13,12 +13,12 @@ from shared.nouns.detections import Channel, Detection
 from shared.vendors import changes, cloud_changes
 from shared.vendors.abilities import AlertVendor
 from shared.vendors.registry import VENDORS
-from simulator import graph_scenarios, scenarios
+from simulator import graph_scenarios, scenarios, xdr_scenarios
 from simulator.faults import Fault
 from simulator.sample import ENDPOINT_AUDIENCE, SUBSCRIPTION_ID, TENANT_ID
 from simulator.world import App
 
-ALERT_VENDORS = {"defender_endpoint", "defender_for_cloud", "graph_security"}
+ALERT_VENDORS = {"defender_endpoint", "defender_for_cloud", "defender_xdr", "graph_security"}
 pytestmark = pytest.mark.peer
 HOUR = timedelta(hours=1)
 
@@ -32,6 +32,8 @@ def known(world, reach):
             scenarios.add_cloud_alerts(world, fixture="vm_suspicious_process")
         elif slug == "graph_security":
             graph_scenarios.add_graph_alerts(world)
+        elif slug == "defender_xdr":
+            xdr_scenarios.add_incidents(world)
         else:
             scenarios.add_endpoint_alerts(world, fixture="encoded_powershell")
         connection = reach(slug)
