@@ -104,7 +104,7 @@ class Allowed:
 
 
 # These note themselves, with more than can be told from here.
-_NOTED_BY_THEMSELVES = frozenset({"hunt", "change_incident"})
+_NOTED_BY_THEMSELVES = frozenset({"hunt", "change_incident", "change_detection"})
 
 
 def _note(request: Request, parts: Parts, caller: Caller) -> None:
