@@ -19,7 +19,7 @@ NOUNS = "shared.nouns"
 FOUNDATION = (NOUNS, "shared.errors", "shared.settings")
 ENTRANCES = ("shared.bootstrap", "shared.api", "shared.pipeline")
 INTERFACES = (*FOUNDATION, "shared.vendors.vendor", "shared.vendors.abilities", "shared.push.transport")
-NOT_THE_PRODUCT = ("simulator", "devhost", "tests", "benchmarks", "deployment", "dev")
+NOT_THE_PRODUCT = ("simulator", "devhost", "operate", "tests", "benchmarks", "deployment", "dev")
 # The half of client.py that reads answers; together they are the one way to a vendor.
 CLIENT = ("shared.vendors.client", "shared.vendors.answers")
 HTTP = ("requests", "urllib3", "certifi")
@@ -183,15 +183,25 @@ def test_the_simulator_shares_no_code_with_the_product() -> None:
     )
 
 
+def test_the_operators_tool_knows_only_the_api() -> None:
+    """It sees what the API shows, and runs where only requests is installed."""
+    allowed = ("operate", "requests", *sys.stdlib_module_names)
+    claim([i for path in sources("operate") for i in imports_of(path) if not below(i.imported, *allowed)])
+
+
 def test_imports_are_absolute() -> None:
     """A file can be moved and searched for."""
-    everything = sources("shared", "devhost", "simulator", "tests", "benchmarks")
+    everything = sources("shared", "devhost", "simulator", "operate", "tests", "benchmarks")
     claim([i for path in everything for i in imports_of(path) if i.imported.startswith(".")])
 
 
 def test_no_name_is_a_drawer() -> None:
     """What is in a file is said by its name."""
-    names = {p for path in sources("shared", "devhost", "simulator") for p in path.relative_to(ROOT).parts}
+    names = {
+        p
+        for path in sources("shared", "devhost", "simulator", "operate")
+        for p in path.relative_to(ROOT).parts
+    }
     assert [name for name in sorted(names) if DRAWERS.search(name.removesuffix(".py"))] == []
 
 
@@ -208,7 +218,9 @@ def test_folders_below_shared_are_two_levels_deep_at_most() -> None:
 
 def test_no_file_is_longer_than_four_hundred_lines() -> None:
     """A file is a room with one purpose."""
-    files = sources("shared", "devhost", "simulator", "tests", "benchmarks") + sorted(ROOT.glob("*.py"))
+    files = sources("shared", "devhost", "simulator", "operate", "tests", "benchmarks") + sorted(
+        ROOT.glob("*.py")
+    )
     lengths = {module_name(p): len(p.read_text(encoding="utf-8").splitlines()) for p in files}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
