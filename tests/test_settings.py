@@ -19,6 +19,7 @@ ALIASES = {name: str(field.alias) for name, field in Settings.model_fields.items
 # Read by the Functions host, not by the product.
 HOST = {"FUNCTIONS_WORKER_RUNTIME", "PYTHON_THREADPOOL_THREAD_COUNT", "AzureWebJobsDisableHomepage"}
 # Read by the tests.
+TOOL = {"POCKETSOC_URL", "POCKETSOC_TOKEN", "POCKETSOC_TOKEN_COMMAND"}  # what python -m operate reads
 TESTS = {"POCKETSOC_SAMPLES", "POCKETSOC_AZURITE", "POCKETSOC_BICEP_TYPES"}
 
 
@@ -81,7 +82,7 @@ def test_every_setting_is_used(field: str) -> None:
 def test_no_text_names_a_setting_that_does_not_exist() -> None:
     """In code, error texts, documents and infrastructure."""
     texts = _texts(
-        "*.py", "*.md", "shared/**/*.py", "devhost/*.py", "simulator/**/*.py", "docs/**/*.md",
+        "*.py", "*.md", "shared/**/*.py", "devhost/*.py", "operate/*.py", "simulator/**/*.py", "docs/**/*.md",
         "infra/**/*.bicep", "infra/**/*.json", "tests/**/*.py", "benchmarks/*.py", ".ci/*",
     )  # fmt: skip
 
@@ -91,7 +92,7 @@ def test_no_text_names_a_setting_that_does_not_exist() -> None:
         for name in re.findall(r"(?<!YOUR_)POCKETSOC_[A-Z_]*[A-Z]\b", text)
     }
 
-    assert {(name, path) for name, path in named if name not in {*ALIASES.values(), *TESTS}} == set()
+    assert {(name, path) for name, path in named if name not in {*ALIASES.values(), *TESTS, *TOOL}} == set()
 
 
 def test_the_environment_is_read_for_settings_in_one_place() -> None:
