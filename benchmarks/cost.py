@@ -36,7 +36,7 @@ PRICES = {
     "alert rule": 0.75,
 }
 _MINUTES = 30 * 24 * 60
-_RULES = 6
+_RULES = 7
 _BYTES_A_LOG_LINE = 600
 
 
