@@ -3,35 +3,59 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 
-def closure(requirements: Path) -> list[Distribution]:
-    """Every distribution that a clean environment would have after installing that file, by name.
+@dataclass(frozen=True)
+class Brought:
+    """One package of the closure: what it is, and the names of those that it needs itself."""
+
+    name: str
+    installed: Distribution
+    needs: tuple[str, ...]
+
+
+def closure(requirements: Path) -> list[Brought]:
+    """Every package that a clean environment would have after installing that file, by name.
 
     Raises PackageNotFoundError for one that is not installed here."""
-    lines = requirements.read_text(encoding="utf-8").splitlines()
-    wanted = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
-    found: dict[tuple[str, str], Distribution] = {}
+    known: dict[str, set[str]] = {}
+    wanted = list(direct(requirements))
     while wanted:
         one = wanted.pop()
-        if one.marker and not one.marker.evaluate({"extra": ""}):
+        name, extras = canonical(one.name), {"", *one.extras}
+        if extras <= known.get(name, set()):
             continue
-        name = re.sub(r"[-_.]+", "-", one.name).lower()
-        for extra in ("", *one.extras):
-            if (name, extra) not in found:
-                found[name, extra] = known = distribution(one.name)
-                wanted += _needs(known, extra)
-    return list({name: one for (name, _), one in sorted(found.items(), reverse=True)}.values())[::-1]
+        known[name] = known.get(name, set()) | extras
+        wanted += _needs(distribution(name), known[name])
+    return [_brought(name, known[name]) for name in sorted(known)]
 
 
-def _needs(one: Distribution, extra: str) -> Iterable[Requirement]:
-    for line in one.requires or []:
-        need = Requirement(line)
-        if need.marker is None or need.marker.evaluate({"extra": extra}):
-            need.marker = None
-            yield need
+def direct(requirements: Path) -> Iterator[Requirement]:
+    """The lines of the file that hold for this interpreter."""
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    for one in (Requirement(line) for line in lines if line.strip() and not line.startswith("#")):
+        if one.marker is None or one.marker.evaluate({"extra": ""}):
+            yield one
+
+
+def canonical(name: str) -> str:
+    """A package's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _brought(name: str, extras: set[str]) -> Brought:
+    installed = distribution(name)
+    needs = {canonical(one.name) for one in _needs(installed, extras)}
+    return Brought(name, installed, tuple(sorted(needs)))
+
+
+def _needs(installed: Distribution, extras: set[str]) -> Iterator[Requirement]:
+    for one in map(Requirement, installed.requires or []):
+        if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in extras):
+            yield one

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from deployment.bill import write_bill
 from deployment.closure import closure
 from deployment.ignored import Ignored, included
 from deployment.package import LARGEST, build
@@ -88,7 +89,7 @@ def site_of(folder: Path) -> Path:
     """A site-packages with what requirements.txt brings, and no tool of ours."""
     site = folder / "site"
     for one in closure(ROOT / "requirements.txt"):
-        for file in one.files or ():
+        for file in one.installed.files or ():
             if not file.parts[0].startswith("..") and file.suffix != ".pyc":
                 target = site / file
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +186,36 @@ def test_it_runs_alone_and_takes_an_alert(running: tuple[WebClient, WebClient, P
 
 def test_the_closure_is_complete_for_this_interpreter() -> None:
     """Each of requirements.txt, and what those bring; none of the tools."""
-    names = {one.metadata["Name"].lower() for one in closure(ROOT / "requirements.txt")}
+    names = {one.name for one in closure(ROOT / "requirements.txt")}
 
     assert {"azure-functions", "fastapi", "starlette", "msal", "urllib3", "cffi"} <= names
     assert names & {"pytest", "mypy", "uvicorn", "packaging"} == set()
+
+
+FAKE_TOOL = """#!/bin/sh
+exec '{python}' - "$@" <<'PROGRAM'
+import json, pathlib, sys
+lines = pathlib.Path(sys.argv[2]).read_text().split()
+parts = [{{"name": l.split("==")[0], "version": l.split("==")[1], "bom-ref": l}} for l in lines]
+made = {{"metadata": {{"component": {{"bom-ref": "root"}}}}, "components": parts}}
+pathlib.Path(sys.argv[sys.argv.index("-o") + 1]).write_text(json.dumps(made))
+PROGRAM
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for the tool")
+def test_the_bill_of_materials_is_whole(tmp_path: Path) -> None:
+    """Each package of the closure with version and licence, and who needs whom, without a loose end."""
+    tool = tmp_path / "cyclonedx-py"
+    tool.write_text(FAKE_TOOL.format(python=sys.executable))
+    tool.chmod(0o755)
+
+    count = write_bill(tool, tmp_path / "sbom.json")
+
+    bill = json.loads((tmp_path / "sbom.json").read_text())
+    known = {one["bom-ref"] for one in bill["components"]} | {"root"}
+    assert count == len(closure(ROOT / "requirements.txt"))
+    assert {one["ref"] for one in bill["dependencies"]} == known
+    needed = {ref for one in bill["dependencies"] for ref in one["dependsOn"]}
+    assert needed == known - {"root"}  # nothing is there that nobody needs
+    assert [one["name"] for one in bill["components"] if not one.get("licenses")] == []

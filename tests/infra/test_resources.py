@@ -255,3 +255,15 @@ def test_nothing_secret_is_an_output(template: Json) -> None:
     outputs = [template["outputs"], template_of(ROOT / "infra" / "main.bicep")["outputs"]]
 
     assert not re.search(r"listKeys|functionKeys|ConnectionString|secret", json.dumps(outputs))
+
+
+def test_names_fit_what_azure_allows(template: Json) -> None:
+    """With the thirteen characters of uniqueString: 32 for an app's host id, 24 for storage and vault."""
+    made = {name: one.count("{0}") and one for name, one in template["variables"]["names"].items()}
+    forms = {name: re.findall(r"format\('([^']+)'", str(one))[0] for name, one in made.items()}
+    lengths = {name: len(form.replace("{0}", "x" * 13)) for name, form in forms.items()}
+
+    assert lengths["app"] <= 32
+    assert lengths["storage"] <= 24
+    assert lengths["vault"] <= 24
+    assert re.fullmatch(r"[a-z0-9]+\{0\}", forms["storage"])
