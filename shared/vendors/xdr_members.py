@@ -2,12 +2,12 @@
 
 `$expand=alerts` would save the calls, but answers large tenants with HTTP 500 for good; so it is never sent.
 
-Promise: a version of an incident (all that it says) is read when it is first seen, and once more
-when it is ten minutes old, because its members may be shown later than the change itself; in between it is
-passed over, so that the overlap of polls costs nothing. What has been read is remembered in the cursor, also
-in the middle of a page: however few calls a minute the service grants, a large backlog gets done. An incident
-whose members the service fails to give is owed: the others are read, the walk does not say `done` but ends
-with the error, and each walk tries it again first.
+Promise: a version of an incident (all that it says) is read when it is first seen, and once more when it is
+ten minutes old, because its members may be shown later than the change itself; in between it is passed over,
+so that the overlap of polls costs nothing. What has been read is remembered in the cursor, also in the middle
+of a page: however few calls a minute the service grants, a large backlog gets done. An incident whose members
+the service fails to give is owed: the others are read, then those that are owed are tried again, and where
+one is left the walk does not say `done` but ends with the error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from shared.errors import PocketSOCError, Refused, Throttled, TryLater
+from shared.errors import BudgetSpent, PocketSOCError, Refused, Throttled, TryLater
 from shared.nouns.detections import Instant, earlier, instant_of
 from shared.vendors.listing import pages
 from shared.vendors.loose_json import fields, text, when, words
@@ -35,6 +35,7 @@ _MOST_KEPT = 600
 _MOST_OWED = 50
 # So many failures in a row are an outage, not an incident's trouble.
 _OUTAGE = 3
+_WHO = "Microsoft Graph"
 
 
 def with_members(connection: Connection, cursor: Cursor | None, walked: Iterator[Page]) -> Iterator[Page]:
@@ -43,22 +44,21 @@ def with_members(connection: Connection, cursor: Cursor | None, walked: Iterator
     memory = _Memory.of(cursor, instant_of(connection.now()))
     reader = _Reader(connection.api, memory)
     before: dict[str, Any] = dict(cursor or {})
-    yield from reader.read(reader.owed(), before)
     for page in walked:
         yield from reader.read(iter(page.alerts), before)
         before = page.cursor
         if page.done:
+            yield from reader.read(reader.owed(), before, again=True)
             memory.prune()
-        done = page.done and not memory.owed
-        yield reader.page(before, done=done)
-        if page.done and not done:
-            raise reader.trouble or TryLater("The alerts of an incident could not be read.")
+        yield reader.page(before, done=page.done and not memory.owed)
+    if memory.owed:
+        raise reader.trouble or TryLater(f"{_WHO} did not give the alerts of an incident.")
 
 
 def members_of(api: Api, number: str) -> Iterator[tuple[Any, ...]]:
     """An incident's alerts, page by page; none for one that is gone meanwhile."""
     try:
-        yield from pages(api, f"{_path(number)}/alerts", {}, who="Microsoft Graph")
+        yield from pages(api, f"{_path(number)}/alerts", {}, who=_WHO)
     except Refused as error:
         if error.status != 404:
             raise
@@ -89,16 +89,18 @@ class _Reader:
     trouble: TryLater | None = None
     in_a_row: int = 0
 
-    def read(self, incidents: Iterator[Any], cursor: dict[str, Any]) -> Iterator[Page]:
-        """Read these incidents; pages as soon as they are full, and before an error."""
+    def read(
+        self, incidents: Iterator[Any], cursor: dict[str, Any], *, again: bool = False
+    ) -> Iterator[Page]:
+        """Read these incidents; pages as soon as they are full, and before an error. `again`: whether or not
+        they are known."""
         try:
             for raw in incidents:
-                self._take(raw)
+                self._take(raw, again=again)
                 if len(self.incidents) >= _INCIDENTS_A_PAGE or len(self.alerts) >= _ALERTS_A_PAGE:
                     yield self.page(cursor, done=False)
         except PocketSOCError:
-            if self.incidents:
-                yield self.page(cursor, done=False)
+            yield self.page(cursor, done=False)
             raise
 
     def page(self, cursor: dict[str, Any], *, done: bool) -> Page:
@@ -108,10 +110,15 @@ class _Reader:
         return made
 
     def owed(self) -> Iterator[Any]:
-        """The incidents that earlier walks could not read, as they are now."""
+        """The incidents that could not be read, as they are now."""
         for number in tuple(self.memory.owed):
             try:
                 raw = self.api.get(_path(number))
+            except (Throttled, BudgetSpent):
+                raise
+            except TryLater as error:
+                self._owe(number, error)
+                continue
             except Refused as error:
                 if error.status != 404:
                     raise
@@ -119,17 +126,17 @@ class _Reader:
                 continue
             yield raw
 
-    def _take(self, raw: Any) -> None:
+    def _take(self, raw: Any, *, again: bool) -> None:
         number, updated = number_of(raw), when(fields(raw).get("lastupdatedatetime"))
-        if number is None or not self.memory.wants(raw, number, updated):
-            self.incidents += [raw] if number is None else []
+        if number is None:
+            self.incidents.append(raw)
+            return
+        if not (again or self.memory.wants(raw, number, updated)):
             return
         try:
-            members = (
-                [] if _is_merged(raw) else [one for rows in members_of(self.api, number) for one in rows]
-            )
-        except Throttled:
-            raise
+            members = [one for rows in self._members(raw, number) for one in rows]
+        except (Throttled, BudgetSpent):
+            raise  # all calls would be refused
         except TryLater as error:
             self._owe(number, error)
             return
@@ -138,13 +145,16 @@ class _Reader:
         self.alerts += members
         self.incidents.append(_naming(raw, members))
 
+    def _members(self, raw: Any, number: str) -> Iterator[tuple[Any, ...]]:
+        # The alerts of a merged incident are another one's now.
+        merged = text(fields(raw).get("redirectincidentid")) is not None
+        return iter(()) if merged else members_of(self.api, number)
+
     def _owe(self, number: str, error: TryLater) -> None:
         self.in_a_row += 1
-        if self.in_a_row >= _OUTAGE or len(self.memory.owed) >= _MOST_OWED:
-            raise error
         self.trouble = error
-        if number not in self.memory.owed:
-            self.memory.owed.append(number)
+        if not self.memory.owe(number) or self.in_a_row >= _OUTAGE:
+            raise error
 
 
 @dataclass
@@ -171,15 +181,24 @@ class _Memory:
         key = _key(raw)
         self.met.add(key)
         known_for_now = key in self.once and not self._is_old(updated)
-        return number in self.owed or updated is None or not (key in self.settled or known_for_now)
+        return number not in self.owed and key not in self.settled and not known_for_now
 
     def add(self, raw: Any, number: str, updated: Instant | None) -> None:
         """Remember that it has been read."""
         key = _key(raw)
         self.once.pop(key, None)
-        (self.settled if self._is_old(updated) else self.once)[key] = None
+        if updated is not None:
+            (self.settled if self._is_old(updated) else self.once)[key] = None
         if number in self.owed:
             self.owed.remove(number)
+
+    def owe(self, number: str) -> bool:
+        """Remember that it is to be read, after the others; False when that is too much."""
+        if number in self.owed:
+            self.owed.remove(number)
+        if len(self.owed) < _MOST_OWED:
+            self.owed.append(number)
+        return number in self.owed
 
     def prune(self) -> None:
         """Keep only what the next walk can come by."""
@@ -193,7 +212,7 @@ class _Memory:
         return {**cursor, "members": {**kept, "owed": " ".join(self.owed)}}
 
     def _is_old(self, updated: Instant | None) -> bool:
-        return updated is None or updated <= earlier(self.now, SETTLED)
+        return updated is not None and updated <= earlier(self.now, SETTLED)
 
 
 def _key(raw: Any) -> str:
@@ -201,11 +220,6 @@ def _key(raw: Any) -> str:
     # A single incident also says of what kind it is, which those of a list do not.
     said = {name: value for name, value in raw.items() if not str(name).startswith("@odata.")}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:10]
-
-
-def _is_merged(raw: Any) -> bool:
-    """Whether its alerts are another incident's now."""
-    return text(fields(raw).get("redirectincidentid")) is not None
 
 
 def _path(number: str) -> str:

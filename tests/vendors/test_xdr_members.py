@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import PermissionMissing, Refused, Throttled, TryLater
+from shared.errors import BudgetSpent, PermissionMissing, Refused, Throttled, TryLater
 from shared.nouns.detections import instant
 from shared.vendors.registry import VENDORS
 from shared.vendors.xdr_members import SETTLED
@@ -205,6 +205,47 @@ def test_an_outage_ends_the_walk_and_keeps_what_was_read(over):
     assert error is not None
     assert numbers(pages) == [0, 1]
     assert api.asked[-1] == "4"
+    api.broken.clear()
+    healed = list(VENDOR.fetch(over(api), pages[-1].cursor))
+    assert sorted(numbers(healed)) == [2, 3, 4, 5, 6, 7]
+    assert healed[-1].done
+
+
+def test_however_many_incidents_are_in_trouble_the_others_are_read(over):
+    """Each walk passes those that it knows of, and tries them when all others are read."""
+    rows = [graph_incident(n, f"11:{n:02}:00") for n in range(20)]
+    api = GraphService(rows, {str(n): [f"a{n}"] for n in range(20)}, broken={str(n) for n in range(3, 12)})
+    cursor, found, errors = None, [], 0
+    for _ in range(6):
+        pages, error = until_it_fails(VENDOR.fetch(over(api), cursor))
+        found, errors, cursor = found + numbers(pages), errors + (error is not None), pages[-1].cursor
+    assert sorted(found) == [0, 1, 2, *range(12, 20)]
+    assert errors == 6
+    assert len(cursor["members"]["owed"].split()) == 9
+    api.broken.clear()
+    api.gone = {"5"}
+    healed = list(VENDOR.fetch(over(api), cursor))
+    assert sorted(numbers(healed)) == list(range(3, 12))
+    assert healed[-1].done
+
+
+def test_our_own_budget_is_no_incidents_trouble(over):
+    """The walk stops where it is, and goes on from there."""
+
+    class Frugal(GraphService):
+        def _one(self, path):
+            if len(self.asked) >= 3:
+                raise BudgetSpent("The rest is the analysts'.", retry_after=30)
+            return super()._one(path)
+
+    rows = [graph_incident(n, f"11:0{n}:00") for n in range(6)]
+    api = Frugal(rows, {str(n): [f"a{n}"] for n in range(6)})
+    pages, error = until_it_fails(VENDOR.fetch(over(api), None))
+    assert isinstance(error, BudgetSpent)
+    assert numbers(pages) == [0, 1, 2]
+    assert pages[-1].cursor["members"]["owed"] == ""
+    rest = list(VENDOR.fetch(over(GraphService(rows, api.members)), pages[-1].cursor))
+    assert numbers(rest) == [3, 4, 5]
 
 
 def test_a_missing_permission_for_alerts_is_told(over):
