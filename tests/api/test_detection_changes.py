@@ -14,6 +14,7 @@ from shared.errors import BadRequest, Conflict, NotFound, PermissionMissing, Sig
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import CLOUDS, Configuration
 from shared.nouns.detections import Channel, Detection, RawAlert
+from shared.pipeline.ingest import Ingester
 from shared.store.detections import Source
 from shared.store.stores import Queue
 from shared.vendors.vendor import Connection
@@ -174,6 +175,30 @@ def test_the_answer_shows_the_detection_as_it_will_be(desk):
     (message,) = made.queued()
     assert '"resolved"' in message
     assert '"poll"' in message
+
+
+def test_what_the_vendor_answered_is_stored_and_said_as_if_it_had_been_polled(desk):
+    """By the queue, like everything else."""
+    made = desk("endpoint")
+    answered = raw(Desk.IDS["endpoint"], other_ids=[Desk.IDS["cloud"]], status="resolved", updated=AFTER)
+    made.vendors["endpoint"].changed = answered
+    shown = made.change(status="resolved").json()
+    (message,) = made.queued()
+    receiver: Any = made.parts.receiver
+    unused: Any = None
+    Ingester(
+        configurations=receiver.configurations,
+        detections=made.parts.detections,
+        posture=unused,
+        quarantine=made.parts.quarantine,
+        filtered=unused,
+        ledger=unused,
+        mailbox=receiver.mailbox,
+        vendors=made.parts.vendors,
+    ).ingest(message, redelivered=False)
+    stored = made.parts.detections.get(made.card.id)
+    assert stored.detection.status == shown["status"] == "resolved"
+    assert len(stored.sightings) == shown["number_of_sightings"] == 1
 
 
 def test_a_change_that_could_not_be_read_again_is_still_one(desk):
