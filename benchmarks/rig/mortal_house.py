@@ -16,6 +16,7 @@ from benchmarks.rig.storage import configure
 from devhost.pump import Pump
 from shared.auth.sign_in import token_source
 from shared.bootstrap import Parts
+from shared.nouns.detections import instant_of
 from shared.nouns.notifications import Installation, Transport
 from shared.push.web_push import WebPushTransport
 from shared.settings import Settings
@@ -29,6 +30,10 @@ _HIDDEN = timedelta(minutes=10)  # how long the host hides a message that it has
 _MOST_DEQUEUES = 5
 _AT_ONCE = 8
 PHONES = ("first", "second")
+
+
+def _no_time(_: float) -> None:
+    """Waiting does not move the simulated clock."""
 
 
 @contextmanager
@@ -51,6 +56,8 @@ class MortalHouse:
 
     simulator: Simulator
     plan: Plan
+    vendor: str
+    poll_minutes: int
     threads: int = 4
     failures: Counter[str] = field(default_factory=Counter)
     phones: list[Phone] = field(default_factory=list)
@@ -65,8 +72,8 @@ class MortalHouse:
             simulator_url=url, ca_bundle=str(self.simulator.ca_bundle), push_hosts=(host,)
         )
         self.afterlife = self._parts()
-        configure(self.afterlife, "defender_endpoint", poll_interval=300)
-        configure(self.afterlife, "defender_for_cloud", poll_interval=600)
+        now = instant_of(self.simulator.world.now())
+        configure(self.afterlife, self.vendor, poll_interval=60 * self.poll_minutes, created=now)
         for name in PHONES:
             self._register(name)
         self._begin()
@@ -76,7 +83,7 @@ class MortalHouse:
         clock = self.simulator.world.now
         if life is None:
             stores: dict[str, Any] = {"tables": self._tables, "queues": self._queues, "blobs": self._blobs}
-            return Parts(self._settings, secrets=self._secrets, clock=clock, **stores)
+            return Parts(self._settings, secrets=self._secrets, clock=clock, **stores, sleep=_no_time)
         parts = Parts(
             self._settings,
             tables=DyingTables(life, self._tables),
@@ -84,6 +91,7 @@ class MortalHouse:
             blobs=DyingBlobs(life, self._blobs),
             secrets=self._secrets,
             clock=clock,
+            sleep=_no_time,
         )
         parts.__dict__["transports"] = {Transport.webpush: DyingTransport(life, self._web_push())}
         parts.__dict__["notifier"] = replace(parts.notifier, senders=self.threads)
@@ -129,23 +137,29 @@ class MortalHouse:
     def webhook(self, body: Any) -> bool:
         """Post an event as a Logic App does; whether it was answered 202."""
         try:
-            answer = self._alive.receiver.receive(
-                "defender_for_cloud", "defender_for_cloud", json.dumps(body).encode()
-            )
+            answer = self._alive.receiver.receive(self.vendor, self.vendor, json.dumps(body).encode())
         except Crash:
             self._bury()
             return False
         return answer.status == 202
 
-    def minute(self) -> None:
-        """Tick, then work until nothing is left that is visible. Deaths in between are survived."""
-        try:
-            self._alive.ticker.tick()
-        except Crash:
-            self._bury()
+    def minute(self, number: int) -> None:
+        """What the timers start in this minute, then work until nothing is left that is visible. Deaths in
+        between are survived."""
+        self._survive(lambda: self._alive.timers.tick())
+        if number % 5 == 0:
+            self._survive(lambda: self._alive.timers.watch())
+        if number % 60 == 7:
+            self._survive(lambda: self._alive.timers.run("sweep", self._alive.sweeper.queue))
         queues = (*QUEUES, *(f"{queue}-poison" for queue in QUEUES))
         while any([self._step(queue) for queue in queues]):
             pass
+
+    def _survive(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Crash:
+            self._bury()
 
     def _step(self, queue: str) -> int:
         messages = self._queues.receive(queue, count=_AT_ONCE, visibility=_HIDDEN)
