@@ -20,6 +20,7 @@ from devhost.pump import Pump
 from devhost.seed import admin_token
 from devhost.web_client import WebClient
 from operate.__main__ import main
+from operate.product import Product, token_from
 from shared.bootstrap import Parts
 from shared.nouns.configurations import Configuration
 from shared.settings import Settings
@@ -64,19 +65,28 @@ class Deployment:
         out, err = self.capsys.readouterr()
         return Said(code, out, err)
 
-    def configure_endpoint(self) -> str:
+    def configure_endpoint(self, **more: Any) -> str:
         """The simulated Defender for Endpoint, by hand; gives its id."""
-        self.parts.secrets.set("vendor-e1", sample.CLIENT_SECRET)
-        made = Configuration(
-            id="e1",
-            vendor="defender_endpoint",
-            display_name="Endpoint",
-            tenant_id=sample.TENANT_ID,
-            client_id=sample.CLIENT_ID,
-            secret_reference="vendor-e1",
-        )
+        return self._configure("e1", "defender_endpoint", display_name="Endpoint", **more)
+
+    def configure_xdr(self, way: str) -> str:
+        """The simulated Defender XDR over one of its APIs."""
+        return self._configure("x1", "defender_xdr", display_name="XDR", options={"api": way})
+
+    def _configure(self, id: str, vendor: str, **more: Any) -> str:
+        self.parts.secrets.set(f"vendor-{id}", sample.CLIENT_SECRET)
+        usual = {
+            "tenant_id": sample.TENANT_ID,
+            "client_id": sample.CLIENT_ID,
+            "secret_reference": f"vendor-{id}",
+        }
+        made = Configuration.model_validate({"id": id, "vendor": vendor} | usual | more)
         self.parts.configurations.save(made)
-        return "e1"
+        return id
+
+    def api(self, path: str) -> Any:
+        """What the API answers to the tool's caller."""
+        return Product(self.url, token_from(None)).get(path)
 
     def work(self) -> None:
         """One tick of everything, and all that follows."""

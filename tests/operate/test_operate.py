@@ -20,7 +20,7 @@ from operate.tables import plain, table
 from shared.nouns.configurations import Configuration
 from shared.nouns.incidents import Incident
 from shared.store.quarantine import Kind
-from simulator import sample, scenarios
+from simulator import entra_people, sample, scenarios, xdr_scenarios
 from tests.operate.conftest import Deployment, Typed
 
 pytestmark = pytest.mark.peer
@@ -321,3 +321,46 @@ def test_every_command_of_its_page_is_one() -> None:
         assert callable(parser().parse_args(words).run), line
     with pytest.raises(SystemExit):
         main(["no-such-command"])
+
+
+@pytest.mark.parametrize("way", ["graph", "xdr"])
+def test_an_incident_of_defender_xdr_from_the_poll_to_its_end(deployment: Deployment, way: str) -> None:
+    """Read with its detections, found from each of them, resolved at the vendor, and then nothing is news."""
+    deployment.configure_xdr(way)
+    [number] = xdr_scenarios.add_incidents(deployment.simulator.world, count=1, alerts=3)
+    deployment.work()
+
+    shown = deployment.operate("incidents", "show", number, "--json").json
+    found = {deployment.api(f"detections/{detection['id']}")["incident"] for detection in shown["detections"]}
+    resolved = deployment.operate(
+        *("incidents", "update", number, "--status", "resolved", "--comment", "Cleaned up.", "--json")
+    )
+    deployment.simulator.world.advance(120)
+    deployment.work()
+    again = deployment.operate("incidents", "show", number, "--json").json
+
+    assert (len(shown["detections"]), shown["alerts_without_detection"]) == (3, [])
+    assert found == {shown["id"]}
+    assert (resolved.code, resolved.json["status"]) == (0, "resolved"), resolved.err
+    assert again["status"] == "resolved"
+    assert "Cleaned up." in [comment["text"] for comment in again["comments"]]
+    assert deployment.pump.failures == []
+
+
+def test_a_person_signs_in_with_a_device_code(deployment: Deployment) -> None:
+    """Begun, looked at, typed in by the person, tested."""
+    id = deployment.configure_endpoint(auth_type="device_code", secret_reference=None)
+    world = deployment.simulator.world
+
+    begun = deployment.operate("sign-in", "start", id, "--json")
+    waiting = deployment.operate("sign-in", "status", id)
+    entra_people.decide(world, begun.json["user_code"], "")
+    world.advance(begun.json["interval"] + 1)
+    done = deployment.operate("sign-in", "status", id, "--json")
+    tested = deployment.operate("sign-in", "test", id)
+
+    assert (begun.code, begun.json["state"]) == (0, "pending"), begun.err
+    assert begun.json["user_code"] in waiting.out
+    assert (done.code, done.json["state"]) == (0, "done"), done.out
+    assert (tested.code, "read_alerts" in tested.out) == (0, True), tested.out
+    assert deployment.operate("sign-in", "start", "absent").code == 3
