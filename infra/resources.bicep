@@ -254,7 +254,9 @@ module storageEndpoints 'modules/private-endpoint.bicep' = [for service in stora
     targetId: storage.outputs.id
     groupId: service
     zoneName: 'privatelink.${service}.${environment().suffixes.storage}'
+    #disable-next-line BCP318
     networkId: privateNetworking ? network.outputs.id : ''
+    #disable-next-line BCP318
     subnetId: privateNetworking ? network.outputs.endpointsSubnetId : ''
   }
 }]
@@ -268,7 +270,9 @@ module vaultEndpoint 'modules/private-endpoint.bicep' = if (privateNetworking) {
     targetId: vault.outputs.id
     groupId: 'vault'
     zoneName: vaultZone
+    #disable-next-line BCP318
     networkId: privateNetworking ? network.outputs.id : ''
+    #disable-next-line BCP318
     subnetId: privateNetworking ? network.outputs.endpointsSubnetId : ''
   }
 }
@@ -288,6 +292,7 @@ module app 'modules/function-app.bicep' = {
     packageContainer: packageContainer
     insightsConnectionString: monitoring.outputs.connectionString
     vaultUri: vault.outputs.uri
+    #disable-next-line BCP318
     subnetId: privateNetworking ? network.outputs.functionsSubnetId : ''
     pythonVersion: pythonVersion
     instanceMemoryMB: instanceMemoryMB
@@ -382,4 +387,5 @@ output vaultName string = vault.outputs.name
 output storageAccountName string = storage.outputs.name
 
 @description('Object id of the identity of the Logic App; empty while there is none.')
+#disable-next-line BCP318
 output logicAppPrincipalId string = !empty(automationConfigurationId) ? automation.outputs.principalId : ''

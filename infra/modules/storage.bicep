@@ -48,6 +48,7 @@ var tables = [
   'deliveries'
   'quarantine'
   'postureevents'
+  'credentials'
   'incidents'
   'inventory'
   'exports'
@@ -57,7 +58,6 @@ var tables = [
   'heartbeats'
   'ledger'
   'budgets'
-  'credentials'
 ]
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
