@@ -82,7 +82,8 @@ def ask(
     ca_bundle: str | None,
 ) -> Heard:
     """How it stands. Asks once; not sooner than `interval` seconds after the last time. Raises TryLater."""
-    given = {"device_code": flow.device_code, "interval": 0, "scope": flow.scope.split()}
+    # An interval of one second is one look at `exit_condition`: MSAL asks once.
+    given = {"device_code": flow.device_code, "interval": 1, "scope": flow.scope.split()}
     conversation = Conversation(configuration, cloud, ca_bundle=ca_bundle, cache=cache)
     answer = conversation.ask_openly(
         lambda app: app.acquire_token_by_device_flow(given, exit_condition=lambda _: True)

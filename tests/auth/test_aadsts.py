@@ -7,7 +7,7 @@ import json
 import pytest
 
 from shared.auth.aadsts import MEANINGS, explain
-from shared.errors import SignInFailed, Throttled, TryLater
+from shared.errors import SignInAgain, SignInFailed, Throttled, TryLater
 
 _DOCUMENTED = (
     "7000215 7000222 7000216 7000218 700016 700011 70001 700025 700027 50012 700030 700024 500133 "
@@ -141,3 +141,27 @@ def test_an_error_without_a_number_is_explained():
     assert isinstance(error, SignInFailed)
     assert str(error) == "Sign-in failed: Bad client."
     assert error.code is None
+
+
+@pytest.mark.parametrize("code", [50173, 700082, 70008, 70043, 700084, 50076, 50132, 65001, 53003])
+def test_a_kept_sign_in_that_is_refused_asks_for_a_new_one(code):
+    """Nothing but a person helps: told apart from all else, cause and remedy apart."""
+    error = explain(_body(code, "Entra's own words", error="invalid_grant"), status=400, person=True)
+
+    meaning, remedy = MEANINGS[str(code)]
+    assert type(error) is SignInAgain
+    assert str(error).startswith(f"Sign in again: {meaning} (AADSTS{code}). {remedy}")
+    assert (error.meaning, error.remedy) == (meaning, remedy)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "person"),
+    [
+        (7000222, "invalid_client", True),
+        (700016, "unauthorized_client", True),
+        (65001, "invalid_grant", False),
+    ],
+)
+def test_what_a_person_cannot_mend_does_not_ask_for_one(code, error, person):
+    """A wrong app or secret, and an app that signs in alone."""
+    assert type(explain(_body(code, "x", error=error), status=401, person=person)) is SignInFailed
