@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared.errors import Unreadable
 from shared.nouns.detections import Channel, Detection
+from shared.vendors.abilities import IncidentVendor
 from shared.vendors.loose_json import fields, text
 from shared.vendors.registry import VENDORS
 
@@ -22,6 +23,8 @@ FIELDS = [
     *("compromisedEntity", "resourceId", "eventName", "eventTimestamp", "timeGeneratedUtc"),
     *("alertWebUrl", "aadTenantId", "sourceAddress", "_id", "timestamp", "resolveTime", "severityValue"),
     *("resolutionStatusValue", "statusValue", "stories", "URL", "label", "handledByUser"),
+    *("alertId", "devices", "entities", "alerts", "incidentName", "displayName", "customTags", "tags"),
+    *("redirectIncidentId", "lastUpdateDateTime", "createdDateTime", "mdatpDeviceId", "mailboxAddress"),
 ]
 WORDS = [
     *("\ud800", "\x00", "1", "host", "process", "ip", "file", "nestedList", "tabularEvidences", "null"),
@@ -68,6 +71,26 @@ def test_a_cloud_alert_with_an_id_is_always_mapped(raw, channel):
     listed = {"id": "/s/alerts/a1", "type": "Microsoft.Security/Locations/alerts", "properties": raw}
     _stored(flat)
     _stored(VENDORS["defender_for_cloud"].to_detection({**listed, "name": "a1"}, channel=channel))
+
+
+@settings(max_examples=300, deadline=None)
+@given(OBJECTS)
+def test_an_alert_of_the_xdr_api_with_an_id_is_always_mapped(raw):
+    """Junk in any field, device or entity."""
+    _stored(VENDORS["defender_xdr"].to_detection({**raw, "alertId": "a1"}))
+
+
+@settings(max_examples=300, deadline=None)
+@given(JSON)
+def test_any_json_is_an_incident_or_unreadable(raw):
+    """For every vendor that knows incidents; and what is one survives storage."""
+    for vendor in VENDORS.values():
+        if isinstance(vendor, IncidentVendor):
+            try:
+                found = vendor.to_incident(raw)
+            except Unreadable:
+                continue
+            assert type(found).model_validate_json(found.model_dump_json()) == found
 
 
 @settings(max_examples=300, deadline=None)

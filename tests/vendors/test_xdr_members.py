@@ -259,6 +259,23 @@ def test_a_missing_permission_for_alerts_is_told(over):
         list(VENDOR.fetch(over(Unpermitted([graph_incident(1, "11:00:00")])), None))
 
 
+def test_rows_that_are_no_incidents_are_handed_on(over):
+    """To quarantine; they cost no call and stop nothing."""
+
+    class Odd(GraphService):
+        def get(self, path, params=None):
+            answer = super().get(path, params)
+            rows = [None, 7, "x", [], {"id": {}}] if path == "/security/incidents" else [None, {"id": []}]
+            return {**answer, "value": [*answer["value"], *rows]}
+
+    api = Odd([graph_incident(1, "11:00:00")], {"1": ["a"]})
+    (page,) = VENDOR.fetch(over(api), None)
+    assert page.incidents[1:] == (None, 7, "x", [], {"id": {}})
+    assert page.alerts == ({"id": "a"}, None, {"id": []})
+    assert VENDOR.to_incident(page.incidents[0]).alert_ids == ("a",)
+    assert api.asked == ["1"]
+
+
 @pytest.mark.parametrize("members", [None, 7, "x", {"once": 7}, {"once": ["a"], "owed": None}])
 def test_a_memory_that_cannot_be_understood_is_forgotten(over, members):
     """Then everything is read once more."""
