@@ -93,6 +93,26 @@ def test_another_python_makes_the_environment_anew(prepared: Path, monkeypatch: 
     assert started[0] == "venv"
 
 
+def test_a_tool_has_an_environment_of_its_own_and_is_installed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its requirements cannot disturb ours; another version is installed anew."""
+    _write(tmp_path, requirements="pip", groups=GROUPS + 'infra = ["pip"]\n')
+
+    pip = Workshop(tmp_path).tool("infra", "pip")
+    again = Workshop(tmp_path)
+    started = _without_tools(again, monkeypatch)
+    assert again.tool("infra", "pip") == pip
+    assert started == []
+    _write(tmp_path, requirements="pip", groups=GROUPS + 'infra = ["pip<100"]\n')
+    again.tool("infra", "pip")
+
+    assert tmp_path / ".local" in pip.parents
+    assert subprocess.run([pip, "--version"], check=False, capture_output=True).returncode == 0
+    assert not (tmp_path / ".venv").exists()
+    assert started == ["venv", "pip"]
+
+
 def test_pips_last_lines_are_shown_when_it_fails(prepared: Path) -> None:
     """With what to look at first: the network."""
     _write(prepared, requirements="./no-such-package.whl", groups=GROUPS)
