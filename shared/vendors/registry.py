@@ -9,6 +9,7 @@ from shared.vendors.defender_endpoint import DefenderEndpoint
 from shared.vendors.defender_for_cloud import DefenderForCloud
 from shared.vendors.defender_xdr import DefenderXdr
 from shared.vendors.graph_security import GraphSecurity
+from shared.vendors.sentinel import Sentinel
 from shared.vendors.vendor import Vendor
 
 VENDORS: Mapping[str, Vendor] = {
@@ -17,4 +18,5 @@ VENDORS: Mapping[str, Vendor] = {
     DefenderXdr.slug: DefenderXdr(),
     GraphSecurity.slug: GraphSecurity(),
     DefenderCloudApps.slug: DefenderCloudApps(),
+    Sentinel.slug: Sentinel(),
 }

@@ -151,7 +151,7 @@ def connect() -> Callable[..., Connection]:
     def build(
         api: Any, *, slug: str = "defender_endpoint", now: datetime = NOW, **changes: Any
     ) -> Connection:
-        options = {"subscription_id": SUBSCRIPTION}
+        options = {"subscription_id": SUBSCRIPTION, "resource_group": "rg-soc", "workspace": "law-soc"}
         values = {"id": "c1", "vendor": slug, "display_name": "Ours", "options": options, **changes}
         cloud = CLOUDS[CloudName.commercial]
         return Connection(Configuration(**values), cloud, api, lambda: now)
@@ -211,7 +211,8 @@ def reach(_running: Simulator, world: World) -> Callable[..., Connection]:
         places = {name: _running.url for name in ("arm", "endpoint_api", "graph", "xdr_api")}
         here = {**places, "endpoint_hosts": (host,), "cloud_apps_domain": host}
         cloud = CLOUDS[CloudName.commercial].model_copy(update=here)
-        options = {"subscription_id": sample.SUBSCRIPTION_ID, **options}
+        place = {"resource_group": sample.RESOURCE_GROUP, "workspace": sample.WORKSPACE}
+        options = {"subscription_id": sample.SUBSCRIPTION_ID, **place, **options}
         configuration = Configuration(id="c", vendor=slug, display_name="Ours", options=options)
         api = ApiClient(
             root=VENDORS[slug].api_root(configuration, cloud),

@@ -22,6 +22,7 @@ FIELDS = [
     *("innerElements", "text", "fallback", "rows", "columns", "intent", "remediationSteps"),
     *("compromisedEntity", "resourceId", "eventName", "eventTimestamp", "timeGeneratedUtc"),
     *("alertWebUrl", "aadTenantId", "sourceAddress", "_id", "timestamp", "resolveTime", "severityValue"),
+    *("incident", "alert", "lastModifiedTimeUtc", "providerAlertId", "additionalData", "owner", "labels"),
     *("resolutionStatusValue", "statusValue", "stories", "URL", "label", "handledByUser"),
     *("alertId", "devices", "entities", "alerts", "incidentName", "displayName", "customTags", "tags"),
     *("redirectIncidentId", "lastUpdateDateTime", "createdDateTime", "mdatpDeviceId", "mailboxAddress"),

@@ -14,6 +14,7 @@ from shared.vendors.vendor import Feature, Fields, WebhookVendor
 
 ALERTS = {
     "defender_endpoint": ("endpoint_full", "endpoint_sparse"),
+    "sentinel": ("sentinel_alert_own", "sentinel_alert_cloud", "sentinel_alert_odd"),
     "defender_cloud_apps": ("cloud_apps_full", "cloud_apps_sparse"),
     "defender_for_cloud": ("cloud_arm", "cloud_event", "cloud_flat_camel", "cloud_activity"),
     "defender_xdr": ("xdr_padded", "xdr_sparse", "xdr_unheard", "graph_full", "graph_sparse"),
@@ -21,6 +22,12 @@ ALERTS = {
 }
 FORM = {
     "defender_endpoint": {"display_name": "Ours", "tenant_id": "fabrikam.example"},
+    "sentinel": {
+        "display_name": "Ours",
+        "subscription_id": "7d1f3a52-6c1b-4f0e-8a77-2b9d5e4c6f10",
+        "resource_group": "rg-soc",
+        "workspace": "law-soc",
+    },
     "defender_cloud_apps": {"display_name": "Ours", "base_url": "https://x.eu.portal.cloudappsecurity.com"},
     "defender_for_cloud": {"display_name": "Ours", "subscription_id": "7d1f3a52-6c1b-4f0e-8a77-2b9d5e4c6f10"},
     "defender_xdr": {"display_name": "Ours", "tenant_id": "tailspin.example", "api": "xdr"},

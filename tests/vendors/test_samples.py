@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from shared.nouns.detections import Channel, Detection, instant
+from shared.nouns.identity import aliases
 from shared.nouns.inventory import InventoryKind
 from shared.vendors import endpoint_inventory
+from shared.vendors.abilities import IncidentVendor
 from shared.vendors.answers import Answer as HttpAnswer
 from shared.vendors.answers import refusal
 from shared.vendors.registry import VENDORS
@@ -112,6 +114,35 @@ def test_the_recorded_cloud_apps_activity_is_at_least_no_error():
 
     visit(_graph_sample("mdca_activity_record"))
     assert found
+
+
+def test_the_recorded_sentinel_alert_is_defender_for_clouds_own():
+    """It maps, and its provider's id is the name of the alert there."""
+    raw = _graph_sample("sentinel_incident_alert_dfc_real")
+    found, said = VENDORS["sentinel"].to_detection(raw), raw["properties"]
+    assert (found.native_id, found.title) == (said["systemAlertId"], said["alertDisplayName"])
+    assert (found.severity, found.status) == ("high", "active")
+    assert found.updated == instant(said["timeGenerated"])
+    assert found.main_asset == said["compromisedEntity"]
+    own = Detection(native_id=said["providerAlertId"], title="Defender for Cloud's own")
+    assert set(aliases(found)) & set(aliases(own))
+
+
+def test_the_recorded_sentinel_incidents_map_rightly():
+    """As the list shows them, and as a row of the table."""
+    vendor = VENDORS["sentinel"]
+    assert isinstance(vendor, IncidentVendor)
+    [raw] = _graph_sample("sentinel_incidents_list")["value"]
+    found, said = vendor.to_incident(raw), raw["properties"]
+    assert (found.native_id, found.title, found.version) == (raw["name"], said["title"], raw["etag"])
+    assert (found.severity, found.status, found.assigned_to) == ("medium", "active", None)
+    assert found.updated == instant(said["lastModifiedTimeUtc"])
+    row = _graph_sample("sentinel_securityincident_row")
+    found = vendor.to_incident(row)
+    assert (found.native_id, found.number) == (row["IncidentName"], None)
+    assert (found.severity, found.vendor_severity) == ("unknown", "100")
+    assert found.alert_ids == tuple(row["AlertIds"])
+    assert found.assigned_to == "user1@xyz.com"
 
 
 def _check_cloud(
