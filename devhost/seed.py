@@ -26,8 +26,18 @@ CONFIGURATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("defender_xdr", {"display_name": "Simulated Defender XDR", "poll_interval": 30}),
     ("graph_security", {"display_name": "Simulated Graph Security", "poll_interval": 30}),
     ("defender_cloud_apps", {"display_name": "Simulated Defender for Cloud Apps", "poll_interval": 30}),
+    (
+        "sentinel",
+        {
+            "display_name": "Simulated Sentinel",
+            "subscription_id": sample.SUBSCRIPTION_ID,
+            "resource_group": sample.RESOURCE_GROUP,
+            "workspace": sample.WORKSPACE,
+            "poll_interval": 30,
+        },
+    ),
 )
-_ALERTS = {"endpoint": 3, "cloud": 2, "graph": 3, "cloud-apps": 1, "xdr": 1}
+_ALERTS = {"endpoint": 3, "cloud": 2, "graph": 3, "cloud-apps": 1, "xdr": 1, "sentinel": 1}
 
 
 @dataclass(frozen=True)

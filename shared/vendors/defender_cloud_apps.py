@@ -1,8 +1,8 @@
 """Microsoft Defender for Cloud Apps, over its own API: what it needs, and its parts joined.
 
-Walking is in cloud_apps_walk.py, mapping in cloud_apps_alerts.py. Only access tokens of Entra ID are used;
-the API's older tokens, which are made in the portal, act for a person and are not supported. Source: "Access
-with application context" and "REST API" of the product's documentation.
+Walking is in cloud_apps_walk.py, mapping in cloud_apps_alerts.py, closing in cloud_apps_changes.py. Only
+access tokens of Entra ID are used; the API's older tokens, which are made in the portal, act for a person and
+are not supported. Source: "Access with application context" and "REST API" of the product's documentation.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from shared.errors import HostNotAllowed, PermissionMissing, PocketSOCError
+from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import CLOUD_APPS_AUDIENCE, Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
-from shared.vendors import access, cloud_apps_alerts, cloud_apps_walk, keyset_walk
+from shared.vendors import access, cloud_apps_alerts, cloud_apps_changes, cloud_apps_walk, keyset_walk
 from shared.vendors.origins import origin_of
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 
@@ -52,7 +53,7 @@ class DefenderCloudAppsFields(Fields):
 
 
 class DefenderCloudApps:
-    """The vendor `defender_cloud_apps`."""
+    """The vendor `defender_cloud_apps`. Its alerts can be closed."""
 
     slug: ClassVar[str] = "defender_cloud_apps"
     title: ClassVar[str] = "Microsoft Defender for Cloud Apps"
@@ -62,6 +63,7 @@ class DefenderCloudApps:
         Feature.change_status: Permission(("Investigation.manage",), _WHERE),
     }
     limits: ClassVar[tuple[Limit, ...]] = (Limit(30, 60),)
+    authority: ClassVar[int] = 0
 
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
         """The tenant's own address if one is configured and belongs to the cloud, else the common one with
@@ -98,6 +100,10 @@ class DefenderCloudApps:
         """Map one alert of the API; see cloud_apps_alerts.py. This vendor has no webhook, so `channel`
         changes nothing."""
         return cloud_apps_alerts.to_detection(raw)
+
+    def change_alert(self, connection: Connection, detection: Detection, change: AlertChange) -> Any:
+        """Close an alert; see cloud_apps_changes.py."""
+        return cloud_apps_changes.change_alert(connection, detection, change)
 
     def check(self, connection: Connection) -> Check:
         """Ask for one alert, and compare the token's roles with what each feature needs."""

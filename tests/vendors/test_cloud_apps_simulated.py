@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.errors import HostNotAllowed, PermissionMissing, Throttled, TryLater
+from shared.errors import BadRequest, HostNotAllowed, NotFound, PermissionMissing, Throttled, TryLater
+from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import CLOUD_APPS_AUDIENCE, CLOUDS, CloudName, Configuration
 from shared.vendors.registry import VENDORS
 from shared.vendors.vendor import Feature, limits_of
@@ -178,3 +179,69 @@ def test_other_addresses_are_refused(cloud, entered):
     configuration = Configuration(id="c", vendor=SLUG, display_name="Ours", base_url=entered)
     with pytest.raises(HostNotAllowed):
         VENDOR.api_root(configuration, CLOUDS[CloudName(cloud)])
+
+
+def _one(world, reach):
+    """An open alert, as it was polled."""
+    scenarios.add_alerts(world, fixture="impossible_travel")
+    found, _ = _poll(reach(SLUG))
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "classification", "word"),
+    [
+        ("dismissed", None, "false positive"),
+        ("resolved", None, "true positive"),
+        ("dismissed", "Benign", "benign"),
+        ("dismissed", "informationalExpectedActivity", "benign"),
+        ("resolved", "TruePositive", "true positive"),
+        ("resolved", "FalsePositive", "false positive"),
+    ],
+)
+def test_an_alert_is_closed_with_a_verdict_and_read_again(world, reach, status, classification, word):
+    """In the product's words, or in Sentinel's or Graph's; the comment goes with it."""
+    change = AlertChange(status=status, classification=classification, comment="Known trip.")
+    before = _one(world, reach)
+    after = VENDOR.to_detection(VENDOR.change_alert(reach(SLUG), before, change))
+    polled = next(one for one in _poll(reach(SLUG))[0] if one.native_id == after.native_id)
+    assert after.fingerprint == polled.fingerprint
+    assert (after.classification, after.comments[0].text) == (word, "Known trip.")
+    assert after.status.closed
+    assert (after.updated or "") >= (before.updated or "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "in_progress"},
+        {"status": "active"},
+        {"comment": "Hm."},
+        {"classification": "Benign"},
+        {"status": "resolved", "assigned_to": "rosa@fabrikam.example"},
+        {"status": "resolved", "determination": "malware"},
+        {"status": "resolved", "classification": "maybe"},
+    ],
+)
+def test_what_the_api_cannot_do_is_refused(world, reach, change):
+    """Before anything is called, with what it can do."""
+    before = _one(world, reach)
+    calls = world.count("/cas/api/v1/alerts/close")
+    with pytest.raises(BadRequest, match=r"only be closed|Use one of"):
+        VENDOR.change_alert(reach(SLUG), before, AlertChange(**change))
+    assert world.count("/cas/api/v1/alerts/close") == calls
+
+
+def test_closing_an_alert_that_is_gone_is_not_taken_for_done(world, reach):
+    """The service answers 200 and names it."""
+    gone = _one(world, reach).model_copy(update={"native_id": "0" * 24})
+    with pytest.raises(NotFound):
+        VENDOR.change_alert(reach(SLUG), gone, AlertChange(status="resolved"))
+
+
+def test_who_may_only_read_cannot_close(world, reach):
+    """And is told so."""
+    before = _one(world, reach)
+    world.add(App("o-r", TENANT_ID, "r", {CLOUD_APPS_AUDIENCE: {"Investigation.read"}}, {}, "client-r"))
+    with pytest.raises(PermissionMissing):
+        VENDOR.change_alert(reach(SLUG, "client-r"), before, AlertChange(status="resolved"))
