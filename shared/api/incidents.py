@@ -125,7 +125,7 @@ def incident_of(parts: ApiParts, card: Card) -> str | None:
     ids = unique(
         id for s in card.sightings for id in (s.native_id, *s.detection.other_ids, *aliases(s.detection))
     )
-    return parts.incidents.of_alert(card.scope, ids[:20], number=card.detection.incident_id)
+    return parts.incidents.of_alert(card.scope, ids, number=card.detection.incident_id)
 
 
 def _unnamed(ids: Iterable[str], cards: Iterable[Card]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.errors import Conflict, PocketSOCError, Refused, TryLater
+from shared.errors import BadRequest, Conflict, PocketSOCError, Refused, TryLater
 from shared.nouns.detections import Instant, earlier, instant_of
 from shared.nouns.exports import ASSET_KINDS, RISK_KINDS, ExportFilter, alert_risk
 from shared.store.detections import Detections
@@ -26,6 +26,7 @@ _LINES, _BYTES = 500, 900_000
 _FIRST = timedelta(days=1)
 _REACH = timedelta(days=29)
 _STILL = timedelta(minutes=15)
+_FRESH = timedelta(minutes=2)  # further back than delta sync looks again
 _HEALTH, _ALERTS = "health", "alerts"
 _log = logging.getLogger(__name__)
 
@@ -53,12 +54,15 @@ class CollectorHealth(BaseModel):
 
 class AlertsMark(BaseModel):
     """How far the collector knows of detections. `told` are those of the last moments, which delta sync names
-    again, with what was said of them."""
+    again, with what was said of them. `behind`: more had changed since then than delta sync tells of, and the
+    feed is walked instead, as far as `cursor`; `since` is when that began."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     since: Instant
     told: dict[str, str] = Field(default_factory=dict)
+    behind: Instant | None = None
+    cursor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,18 @@ class Collector:
         text, version = self.exported.mark(_ALERTS)
         start = earlier(instant_of(self.clock()), _FIRST)
         mark = AlertsMark.model_validate_json(text) if text else AlertsMark(since=start)
-        more = True
+        if mark.behind is not None:
+            mark, version = self._catch_up(link, run, mark, version)
+        more = mark.behind is None
         while more and run.goes_on:
-            page = self._changed(mark.since)
+            try:
+                page = self._changed(mark.since)
+            except BadRequest:  # a first reading of months, for example
+                now = earlier(instant_of(self.clock()), _FRESH)
+                mark = AlertsMark(since=now, behind=mark.since)
+                version = self.exported.set_mark(_ALERTS, mark.model_dump_json(), version)
+                self._catch_up(link, run, mark, version)
+                return
             told = dict[str, str]()
             lines: list[str] = []
             for card in filter(None, (self.detections.get(one.id) for one in page.cards)):
@@ -122,6 +135,25 @@ class Collector:
             if following != mark and (page.cards or self._aged(mark)):
                 version = self.exported.set_mark(_ALERTS, following.model_dump_json(), version)
             mark, more = following, page.more
+
+    def _catch_up(self, link: Link, run: _Run, mark: AlertsMark, version: str) -> tuple[AlertsMark, str]:
+        """Walk the feed for what has changed since the collector fell behind; gives the mark and its version
+        as far as there was time."""
+        while mark.behind is not None and run.goes_on:
+            behind = mark.behind
+            page = self.exported.cards(
+                earlier(behind, _REACH),
+                None,
+                limit=_LINES,
+                cursor=mark.cursor,
+                wants=lambda card, behind=behind: card.changed >= behind,  # type: ignore[misc]
+            )
+            risks = [risk for risk in map(alert_risk, page.cards) if self.wanted.wants_risk(risk)]
+            self._send(link, run, [_line(risk.model_dump(mode="json"), risk.version) for risk in risks])
+            going_on = {"behind": behind if page.cursor else None, "cursor": page.cursor}
+            mark = mark.model_copy(update=going_on)
+            version = self.exported.set_mark(_ALERTS, mark.model_dump_json(), version)
+        return mark, version
 
     def _aged(self, mark: AlertsMark) -> bool:
         """Whether a mark without news is old enough to be moved on all the same."""

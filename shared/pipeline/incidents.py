@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.errors import BadRequest, Unreadable
 from shared.nouns.configurations import CLOUDS, CloudName, Configuration
-from shared.nouns.detections import Instant, instant_of
+from shared.nouns.detections import Instant, instant, instant_of
 from shared.nouns.incidents import Incident
 from shared.pipeline.reading import as_bytes, storable
 from shared.store.configurations import Configurations
@@ -63,6 +63,9 @@ def read_incident(vendor: IncidentVendor, raw: Any, cloud: CloudName) -> Inciden
         raise
     except Exception as error:  # a fault in our mapping must cost this one incident's order, never its page
         raise Unreadable(f"The mapping failed on this incident ({type(error).__name__}).") from error
+    # A time that is none would stop the page, and every page after it.
+    times = {"created": instant(incident.created), "updated": instant(incident.updated)}
+    incident = incident.model_copy(update=times)
     commercial, own = CLOUDS[CloudName.commercial].defender_portal, CLOUDS[cloud].defender_portal
     link = incident.source_link or ""
     if own == commercial or not link.startswith(f"{commercial}/"):

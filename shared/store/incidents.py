@@ -14,7 +14,7 @@ from datetime import datetime
 
 from shared.errors import Conflict, TryLater
 from shared.nouns.configurations import Configuration
-from shared.nouns.detections import Instant, instant_of
+from shared.nouns.detections import Instant, instant_of, unique
 from shared.nouns.incidents import (
     Incident,
     IncidentView,
@@ -52,6 +52,7 @@ from shared.store.stores import (
 
 _ATTEMPTS = 20
 _FEW = 3
+_NAMES = 8
 _SCANS = 3
 _ROWS, _BYTES = 100, 3_500_000
 SCOPES = "~scopes"
@@ -99,8 +100,9 @@ class Incidents:
         `number` is what the alert itself says."""
         if number and self._row(scope, f"xdr-{number}") is not None:
             return f"xdr-{number}~{scope}"
-        for native_id in native_ids:
-            row = self._tables.get(Table.incidents, key_safe(scope), alert_row_key(native_id))
+        # Many of an alert's names are one and the same here.
+        for key in unique(map(alert_row_key, native_ids))[:_NAMES]:
+            row = self._tables.get(Table.incidents, key_safe(scope), key)
             if row is not None:
                 return f"{row.values['incident']!s}~{scope}"
         return None

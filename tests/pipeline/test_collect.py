@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shared.bootstrap import Parts
+from shared.errors import BadRequest
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Channel, Detection, RawAlert, instant_of
 from shared.nouns.inventory import InventoryKind, Item
@@ -243,3 +244,34 @@ def test_a_collector_that_takes_nothing_is_a_trouble_until_it_does(house: House)
     house.peer.answers = []
     house.minutes(20)
     assert list(lookout.find()) == []
+
+
+def test_more_changes_than_delta_sync_tells_of_are_caught_up_with(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a walk through the feed that goes on where it stopped; then delta sync takes over."""
+    for n in range(7):
+        house.alert(f"a{n}")
+        house.time += timedelta(minutes=1)
+    house.minutes(5)
+    for n in range(7, 12):
+        house.alert(f"a{n}")
+    house.alert("a3", status="resolved")
+
+    def too_much(since: str) -> Any:
+        raise BadRequest("Too much has changed since then.")
+
+    monkeypatch.setattr(house.parts.feed, "changed", too_much)
+    monkeypatch.setattr("shared.pipeline.collect._LINES", 2)
+    house.peer.answers = [(202, {}), (500, {})]
+    house.minutes()
+    house.minutes(20)
+    monkeypatch.undo()
+    house.alert("last")
+    house.minutes()
+
+    taken = [record for _, records in house.peer.batches[1:] for record in records]
+    keys = [record["key"] for record in taken]
+    assert set(keys) == {"a3", *(f"a{n}" for n in range(7, 12)), "last"}
+    assert next(r for r in taken if r["key"] == "a3")["status"] == "resolved"
+    assert house.parts.collector.health().last_error is None

@@ -137,6 +137,16 @@ def test_a_fault_in_the_mapping_costs_one_incident(house: House) -> None:
     assert "KeyError" in house.parts.quarantine.all()[0].reason
 
 
+def test_a_time_that_is_none_stops_nothing(house: House) -> None:
+    """The incident is kept, as of when it was read."""
+    house.vendor.incidents = [INCIDENT | {"updated": "yesterday", "created": ""}]
+
+    house.poll()
+
+    assert house.titles == ["Ransomware"]
+    assert house.pump.failures == []
+
+
 def test_every_kind_is_read_when_it_is_due(house: House) -> None:
     """At once for a new configuration, then every six hours; scores once a day."""
     house.vendor.items = {InventoryKind.machine: [[machine(1)], [machine(2)]]}
