@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 
 from simulator import (
     apns,
+    arm_permissions,
     cloud_apps,
     cloud_posture,
     control,
@@ -48,6 +49,7 @@ PARTS = (
     graph_directory,
     cloud_apps,
     cloud_posture,
+    arm_permissions,
     sentinel,
     entra,
 )

@@ -18,7 +18,15 @@ from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.nouns.inventory import InventoryKind, Item
-from shared.vendors import access, cloud_alerts, cloud_changes, cloud_events, cloud_inventory, cloud_walk
+from shared.vendors import (
+    access,
+    arm_rights,
+    cloud_alerts,
+    cloud_changes,
+    cloud_events,
+    cloud_inventory,
+    cloud_walk,
+)
 from shared.vendors.vendor import (
     Check,
     Connection,
@@ -35,6 +43,11 @@ _WHERE = (
     "Azure portal > Subscriptions > your subscription > Access control (IAM) > Add role assignment; "
     "choose the role, then the app registration or managed identity as member"
 )
+_ACTIONS = {
+    Feature.change_status: "Microsoft.Security/locations/alerts/dismiss/action",
+    Feature.inventory: "Microsoft.Security/assessments/read",
+    Feature.scores: "Microsoft.Security/secureScores/read",
+}
 _READING = Permission(("Security Reader", "Security Admin", "Reader"), _WHERE)
 
 
@@ -113,8 +126,8 @@ class DefenderForCloud:
         return cloud_inventory.inventory(connection, kind)
 
     def check(self, connection: Connection) -> Check:
-        """Read the list's first page: that alone proves the role. Changing a status cannot be proven
-        without doing it."""
+        """Read the list's first page: that alone proves the role. What else the roles allow Azure says when
+        it is asked; who may not ask does not know."""
         try:
             claims = connection.api.token_claims()
         except PocketSOCError as error:
@@ -125,6 +138,12 @@ class DefenderForCloud:
             cloud_walk.first_page(connection)
         except PocketSOCError as error:
             reads, summary = False if isinstance(error, PermissionMissing) else None, str(error)
-        proven = {name: None for name in self.permissions} | {Feature.read_alerts: reads}
+        proven = _proven(connection) | {Feature.read_alerts: reads}
         features = access.features(self.permissions, (), proven)
         return Check(ok=reads is True, summary=summary, features=features, token=access.shown(claims))
+
+
+def _proven(connection: Connection) -> dict[Feature, bool | None]:
+    subscription = connection.configuration.options.get("subscription_id")
+    rights = arm_rights.rights_at(connection, f"/subscriptions/{subscription}") if subscription else None
+    return {name: rights.allow(action) if rights else None for name, action in _ACTIONS.items()}

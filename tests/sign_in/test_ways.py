@@ -69,7 +69,10 @@ def test_roles_in_azure_are_proved_by_calling(clinic: Clinic, way: str) -> None:
     """No token shows them; without the role the answer names the roles of which one is enough."""
     id = clinic.ready(way, "defender_for_cloud")
     found = clinic.check(id)
-    assert (found["ok"], features(found)["read_alerts"], found["findings"]) == (True, "on", [])
+    states = features(found)
+    assert (found["ok"], states["read_alerts"], states["scores"], found["findings"]) == (True, "on", "on", [])
+    # The app is Security Admin, the person Security Reader.
+    assert states["change_status"] == ("read_only" if way in PERSON_WAYS else "on")
     for principal in clinic.world.principals.values():
         principal.arm_roles.clear()
 

@@ -1,0 +1,58 @@
+"""What a caller may do in Azure, asked of Azure itself: roles are in no token, but Resource Manager lists the
+actions that the caller's roles allow at a scope.
+
+Source: "Permissions - List For Resource Group" of the Authorization API; at a subscription it is what the
+Azure portal asks. Who may not ask (a custom role without `Microsoft.Authorization/*/read`) gets no answer,
+and then nothing is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.errors import PocketSOCError
+from shared.vendors.loose_json import fields, words
+from shared.vendors.vendor import Connection
+
+_VERSION = "2022-04-01"
+_LONGEST = 20  # pages
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Allowed actions with their exceptions, one pair for each role. Names may hold `*`, in any casing."""
+
+    roles: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+
+    def allow(self, action: str) -> bool:
+        """Whether any role allows the action."""
+        return any(_any(yes, action) and not _any(no, action) for yes, no in self.roles)
+
+
+def rights_at(connection: Connection, scope: str) -> Rights | None:
+    """What the caller may do at the scope (`/subscriptions/...`); None when that cannot be asked."""
+    path: str | None = f"{scope}/providers/Microsoft.Authorization/permissions?api-version={_VERSION}"
+    roles: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+    for _ in range(_LONGEST):
+        try:
+            page = fields(connection.api.get(path or ""))
+        except PocketSOCError:
+            return None
+        listed = page.get("value")
+        roles += [_role(one) for one in listed] if isinstance(listed, list) else []
+        link = page.get("nextlink")
+        path = link if isinstance(link, str) and link else None
+        if path is None:
+            return Rights(tuple(roles))
+    return None
+
+
+def _role(raw: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    known = fields(raw)
+    return words(known.get("actions")), words(known.get("notactions"))
+
+
+def _any(patterns: Iterable[str], action: str) -> bool:
+    return any(re.fullmatch(re.escape(one).replace(r"\*", ".*"), action, re.IGNORECASE) for one in patterns)

@@ -1,0 +1,65 @@
+"""What a caller's roles allow at a subscription: `GET
+/subscriptions/{id}/providers/Microsoft.Authorization/permissions`.
+
+The actions are those of Azure's built-in roles, shortened to what concerns us. Source: "Azure built-in roles
+for Security", "Permissions - List". Who has no role at all is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from simulator.cloud_access import admit
+from simulator.refusals import route
+from simulator.world import World
+
+_VERSIONS = ("2022-04-01", "2018-01-01-preview", "2015-07-01")
+_ACTION = "Microsoft.Authorization/permissions/read"
+ACTIONS: dict[str, tuple[list[str], list[str]]] = {
+    "Owner": (["*"], []),
+    "Contributor": (["*"], ["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write"]),
+    "Reader": (["*/read"], []),
+    "Security Reader": (
+        [
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Insights/alertRules/read",
+            "Microsoft.operationalInsights/workspaces/*/read",
+            "Microsoft.Resources/deployments/*/read",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Security/*/read",
+        ],
+        [],
+    ),
+    "Security Admin": (
+        [
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Authorization/policyAssignments/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Security/*",
+        ],
+        [],
+    ),
+}
+
+
+def routes(world: World) -> list[Route]:
+    """The one address."""
+
+    async def listed(request: Request) -> Response:
+        with world.lock:
+            admission = admit(world, request, versions=_VERSIONS, action=_ACTION)
+            claims = world.verify(request, audience="https://management.azure.com")
+            roles = sorted(world.arm_roles(claims, admission.subscription.id) & ACTIONS.keys())
+            return JSONResponse({"value": [_permission(name) for name in roles]}, headers=admission.headers)
+
+    path = "/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions"
+    return [route(path, listed, "GET")]
+
+
+def _permission(role: str) -> dict[str, Any]:
+    actions, not_actions = ACTIONS[role]
+    return {"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []}
