@@ -6,6 +6,7 @@ Every conversation has its own MSAL application, session and memory, for the rea
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,8 @@ class Conversation:
         )
 
     def _app(self) -> ClientApplication:
+        # At debug level MSAL logs the codes that it redeems.
+        logging.getLogger("msal").setLevel(logging.INFO)
         from msal import ConfidentialClientApplication, PublicClientApplication
 
         usual: dict[str, Any] = {

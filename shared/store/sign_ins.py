@@ -34,7 +34,7 @@ CLAIM_LIFE = timedelta(seconds=90)
 _PLACES = (0, 1, 2)
 _KEPT, _PENDING = "sign-in", "pending"
 _ATTEMPTS = 10
-_SPENT = "{}"
+_SPENT = '{"spent": true}'
 
 
 class SignIns:

@@ -21,6 +21,7 @@ from shared.store.stores import QUEUES
 from simulator import apns, sample, scenarios, web_push
 from simulator.faults import Fault
 from simulator.serve import Simulator
+from tests.canary.sign_ins import SignIns
 from tests.canary.watch import Issued, Watch, WatchedBlobs, WatchedQueues, WatchedTables, story
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -36,6 +37,7 @@ class Day:
 
     def __init__(self, simulator: Simulator, watch: Watch, issued: Issued, folder: Path) -> None:
         self._world, self._watch, self._issued = simulator.world, watch, issued
+        self._simulator = simulator
         self._secrets_file = folder / "secrets.json"
         settings = Settings(
             storage=f"AccountName=canary;AccountKey={STORAGE_KEY};EndpointSuffix=localhost",
@@ -74,6 +76,8 @@ class Day:
         self._fail_pushes()  # before the hours pass: push services know the real time
         self._suffer(endpoint, "/api/alerts")
         self._suffer(cloud, "/subscriptions")
+        self.sign_ins = SignIns(self._simulator, self.parts, self.call, self._poll)
+        self.sign_ins.live()
         self._misuse_the_webhook(cloud)
         self._poison_queues()
         self._misuse_the_api(endpoint)
@@ -98,7 +102,9 @@ class Day:
             **{f"stored {name}": value for name, value in stored.items()},
             **{f"signature of {name}": token.rpartition(".")[2] for name, token in issued.items()},
             **issued,
+            **self.sign_ins.secrets(),
             "client secret": sample.CLIENT_SECRET,
+            "expired client secret": sample.EXPIRED_SECRET,
             "mistyped client secret": MISTYPED_SECRET,
             "function key": FUNCTION_KEY,
             "storage key": STORAGE_KEY,

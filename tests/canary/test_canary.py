@@ -30,10 +30,14 @@ def test_the_day_was_bad_enough(lived: Lived) -> None:
     stored = {name.removeprefix("stored ") for name in lived.secrets if name.startswith("stored ")}
     assert {"web-push-vapid-key", "apns-signing-key"} <= stored
     assert any("seal" in name for name in stored)
-    assert sum(name.startswith("vendor-") for name in stored) == 2
+    assert sum(name.startswith("vendor-") and name.count("-") == 1 for name in stored) >= 3
+    assert sum("-sign-in-" in name for name in stored) >= 2
+    assert sum(name.endswith(("-certificate", "-certificate-password")) for name in stored) == 2
+    assert sum(name.startswith("refresh token") for name in lived.secrets) >= 2
     assert sum(name.startswith("access token") for name in lived.secrets) >= 5
     for words in (
         *("AADSTS7000215", "not even a new one", "asks to wait", "HTTP 500", "not JSON", "connection"),
+        *("Sign in again", "AADSTS50173", "does not serve either", "certificate cannot be read"),
         *("answered 403", "answered 500", "did not answer", "secrets file", "Failed again and again"),
     ):
         assert words in said, words
