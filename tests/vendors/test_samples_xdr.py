@@ -87,7 +87,7 @@ def test_a_recorded_hunting_result_is_a_table(connect, scripted):
     """Columns and rows as they came."""
     answer = _sample("xdr_advancedhunting_run")
     api = scripted({})
-    api.post = lambda path, body=None, params=None: answer
+    api.post = lambda path, body=None, **_: answer
     found = VENDOR.hunt(
         connect(api, slug="defender_xdr", options={"api": "xdr"}), "DeviceProcessEvents", None
     )
