@@ -70,10 +70,11 @@ class RecordingTables:
 def queued_batches(parts: Parts) -> list[str]:
     """What waits on raw-alerts, opened and taken off."""
     opened: list[str] = []
-    while messages := parts.queues.receive(Queue.raw_alerts):
-        for message in messages:
-            opened.append(parts.mailbox.open(message.body))
-            parts.queues.delete(Queue.raw_alerts, message)
+    for queue in (Queue.raw_alerts, Queue.raw_alerts_backlog):
+        while messages := parts.queues.receive(queue):
+            for message in messages:
+                opened.append(parts.mailbox.open(message.body))
+                parts.queues.delete(queue, message)
     return opened
 
 

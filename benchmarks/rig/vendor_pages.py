@@ -60,6 +60,11 @@ class EndpointPages(_Pages):
         self._updates = [alert.updated for alert in alerts]
         self._texts = [json.dumps(alert.raw(evidence=True)) for alert in alerts]
 
+    @property
+    def count(self) -> int:
+        """How many alerts there are."""
+        return len(self._texts)
+
     def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The page that the walk asks for. The walk pages by time; this has no links."""
         asked = _SINCE.search((params or {})["$filter"])
