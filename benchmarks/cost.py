@@ -84,10 +84,10 @@ def measure(alerts: int) -> tuple[Counter[str], Counter[str]]:
         pump = house(storage, ENDPOINT, alerts, SPREADS["backlog"])
         with counted(storage.ports) as stored:
             work_off(pump, Queue.polls)
-            work_off(pump, Queue.raw_alerts)
+            work_off(pump, Queue.raw_alerts, Queue.raw_alerts_backlog)
         one_phone(pump.parts)
         with counted(storage.ports) as delivered:
-            work_off(pump, Queue.notifications)
+            work_off(pump, Queue.notifications, Queue.notifications_backlog)
     return without_looking(stored), without_looking(delivered)
 
 

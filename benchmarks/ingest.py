@@ -91,7 +91,7 @@ def transactions(report: Report, storage: Azurite, sizes: list[int]) -> None:
             pump = house(storage, ENDPOINT, size, within)
             with counted(storage.ports) as counts:
                 work_off(pump, Queue.polls)
-                work_off(pump, Queue.raw_alerts)
+                work_off(pump, Queue.raw_alerts, Queue.raw_alerts_backlog)
             stored = _stored(pump.parts)
             if stored != size:
                 raise SystemExit(f"{size} alerts gave {stored} detections")
@@ -111,7 +111,7 @@ def _deliver(
     """The same with the announcements delivered to one phone, whose push service costs nothing."""
     one_phone(pump.parts)
     with counted(storage.ports) as counts:
-        work_off(pump, Queue.notifications)
+        work_off(pump, Queue.notifications, Queue.notifications_backlog)
     delivering = without_looking(counts)
     report.say(f"  delivering them to one phone, in addition: {told(delivering)}")
     both = sum((before + delivering).values()) / size
@@ -158,8 +158,8 @@ def reread(report: Report, storage: Azurite, size: int) -> None:
     """Defender for Cloud lists everything at every poll."""
     report.say(f"Reading {size:,} unchanged Defender for Cloud alerts again, a hundred a page")
     pump = house(storage, CLOUD, size, timedelta(days=30))
-    for queue in (Queue.polls, Queue.raw_alerts, Queue.notifications):
-        work_off(pump, queue)
+    work_off(pump, Queue.polls, Queue.raw_alerts, Queue.raw_alerts_backlog)
+    work_off(pump, Queue.notifications, Queue.notifications_backlog)
     state = pump.parts.configurations.all()[0].state
     pump.parts.configurations.save_state(state.model_copy(update={"next_due": None}))
     pump.parts.ticker.tick()

@@ -100,6 +100,12 @@ def alert_ids(world: World) -> list[str]:
         return [alert["systemAlertId"] for incident in incidents for alert in incident.alerts]
 
 
+def alerts_of(world: World, name: str) -> list[str]:
+    """The systemAlertIds of one incident's alerts, be it visible yet or not."""
+    with world.lock:
+        return [alert["systemAlertId"] for alert in found(_workspace(world)[0].incidents, name).alerts]
+
+
 def _workspace(world: World) -> tuple[SentinelWorkspace, int]:
     now = ticks.ticks_of(world.now())
     workspace = sentinel(world).workspaces[sample.WORKSPACE_ID.lower()]

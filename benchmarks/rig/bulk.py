@@ -32,13 +32,14 @@ def wednesday() -> Callable[[], datetime]:
     return lambda: _NOON + timedelta(seconds=time.monotonic() - began)
 
 
-def work_off(pump: Pump, queue: str) -> None:
-    """Handle what a queue holds, and nothing that comes of it. Raises what went wrong. Receives exactly as
+def work_off(pump: Pump, *queues: str) -> None:
+    """Handle what queues hold, and nothing that comes of it. Raises what went wrong. Receives exactly as
     often as there is something: a host's receives on idle queues are not this work's."""
-    while pump.parts.queues.depth(queue):
-        pump.step(queue)
-        if pump.failures:
-            raise pump.failures[-1]
+    for queue in queues:
+        while pump.parts.queues.depth(queue):
+            pump.step(queue)
+            if pump.failures:
+                raise pump.failures[-1]
 
 
 def without_looking(counts: Counter[str]) -> Counter[str]:

@@ -32,10 +32,6 @@ _AT_ONCE = 8
 PHONES = ("first", "second")
 
 
-def _no_time(_: float) -> None:
-    """Waiting does not move the simulated clock."""
-
-
 @contextmanager
 def simulated_token_life(now: Callable[[], datetime]) -> Iterator[None]:
     """Let tokens, and the waits after a refused sign-in, age by the simulated clock: nothing hands the parts
@@ -83,7 +79,13 @@ class MortalHouse:
         clock = self.simulator.world.now
         if life is None:
             stores: dict[str, Any] = {"tables": self._tables, "queues": self._queues, "blobs": self._blobs}
-            return Parts(self._settings, secrets=self._secrets, clock=clock, **stores, sleep=_no_time)
+            return Parts(
+                self._settings,
+                secrets=self._secrets,
+                clock=clock,
+                **stores,
+                sleep=self.simulator.world.advance,
+            )
         parts = Parts(
             self._settings,
             tables=DyingTables(life, self._tables),
@@ -91,7 +93,7 @@ class MortalHouse:
             blobs=DyingBlobs(life, self._blobs),
             secrets=self._secrets,
             clock=clock,
-            sleep=_no_time,
+            sleep=self.simulator.world.advance,
         )
         parts.__dict__["transports"] = {Transport.webpush: DyingTransport(life, self._web_push())}
         parts.__dict__["notifier"] = replace(parts.notifier, senders=self.threads)

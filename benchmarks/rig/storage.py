@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from devhost.azurite import Azurite, find_node
+from devhost.seed import CONFIGURATIONS
 from shared.bootstrap import Parts
 from shared.nouns.configurations import Configuration
 from shared.settings import read_settings
 from shared.store.memory import MemorySecrets
 from shared.store.stores import CONTAINERS, QUEUES, TABLES
+from shared.vendors.vendor import Fields
 from simulator import sample
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -60,7 +62,9 @@ def parts_on(
 
 
 def configure(parts: Parts, vendor: str, **more: Any) -> Configuration:
-    """Store a configuration for the simulator's sample app; its id is the vendor's slug."""
+    """Store a configuration for the simulator's sample app, with the seed's options; its id is the vendor's
+    slug."""
+    fields = dict(CONFIGURATIONS)[vendor]
     parts.secrets.set(f"vendor-{vendor.replace('_', '-')}", sample.CLIENT_SECRET)
     made = Configuration(
         id=vendor,
@@ -69,6 +73,6 @@ def configure(parts: Parts, vendor: str, **more: Any) -> Configuration:
         tenant_id=sample.TENANT_ID,
         client_id=sample.CLIENT_ID,
         secret_reference=f"vendor-{vendor.replace('_', '-')}",
-        options={"subscription_id": sample.SUBSCRIPTION_ID} if vendor == "defender_for_cloud" else {},
+        options={name: value for name, value in fields.items() if name not in Fields.model_fields},
     )
     return parts.configurations.save(made.model_copy(update=more))

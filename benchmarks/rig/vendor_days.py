@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from simulator import cloud_apps_scenarios, graph_scenarios, scenarios, xdr_scenarios
+from simulator import cloud_apps_scenarios, graph_scenarios, scenarios, sentinel_scenarios, xdr_scenarios
 from simulator.world import World
 
 Make = Callable[..., list[str]]
@@ -56,6 +56,17 @@ def _xdr_tie(world: World, *, count: int) -> list[str]:
 def _xdr_late(world: World, *, age: timedelta) -> list[str]:
     made = xdr_scenarios.late_incidents(world, age=age)
     return [id for one in made for id in xdr_scenarios.alerts_of_incident(world, one)]
+
+
+def _sentinel_new(
+    world: World, *, count: int = 1, lag: timedelta = timedelta(), ends: timedelta = timedelta(), **_: Any
+) -> list[str]:
+    made = sentinel_scenarios.add_incidents(world, count=count, lag=lag, ends=ends)
+    return [id for one in made for id in sentinel_scenarios.alerts_of(world, one)]
+
+
+def _sentinel_late(world: World, *, age: timedelta) -> list[str]:
+    return _sentinel_new(world, lag=age, ends=-age)
 
 
 def _cloud_change(world: World, name: str, *, fields: Any, after: timedelta, lag: timedelta) -> None:
@@ -108,4 +119,5 @@ VENDORS: Mapping[str, Happenings] = {
         cloud_apps_scenarios.late_alerts,
         severities=(),
     ),
+    "sentinel": Happenings("/subscriptions", 5, _sentinel_new, _sentinel_new, _sentinel_late, severities=()),
 }
