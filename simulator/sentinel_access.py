@@ -8,6 +8,7 @@ and "Roles and permissions in Microsoft Sentinel".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -69,20 +70,22 @@ def sentinel(world: World) -> SentinelState:
 
 @dataclass(frozen=True)
 class Admission:
-    """A request that may go on. `headers` go with the answer; `now` is the world's time in ticks."""
+    """A request that may go on. `headers` go with the answer; `now` is the world's time in ticks; `roles`
+    are those that count for the workspace."""
 
     switches: SentinelSwitches
     workspace: SentinelWorkspace
     headers: dict[str, str]
     caller: dict[str, str]
     now: int
+    roles: frozenset[str]
 
 
-def admit(world: World, request: Request, action: str) -> Admission:
+def admit(world: World, request: Request, action: str, *, versions: Sequence[str] = VERSIONS) -> Admission:
     """Check api-version, token, subscription, role, workspace and quota, in that order (general knowledge).
     `action` is what is done, below `Microsoft.SecurityInsights/incidents`; what is no read is a write. The
     caller holds the world's lock. Raises Refused."""
-    arm_access.check_version(request, VERSIONS)
+    arm_access.check_version(request, versions)
     state, given = sentinel(world), request.path_params
     claims = arm_access.claims_of(world, request)
     subscription = cloud(world).subscriptions.get(given["subscription"].lower())
@@ -105,7 +108,7 @@ def admit(world: World, request: Request, action: str) -> Admission:
     headers = cloud(world).spend(key, now.timestamp(), write=request.method != "GET")
     workspace.incidents.settle(ticks.ticks_of(now))
     caller = {"objectId": claims["oid"], "name": claims.get("name") or claims.get("appid") or ""}
-    return Admission(state.switches, workspace, headers, caller, ticks.ticks_of(now))
+    return Admission(state.switches, workspace, headers, caller, ticks.ticks_of(now), frozenset(held))
 
 
 def _workspace(state: SentinelState, group: str, wanted: str, given: dict[str, str]) -> SentinelWorkspace:

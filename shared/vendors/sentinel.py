@@ -16,7 +16,14 @@ from shared.errors import PermissionMissing, PocketSOCError
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.nouns.incidents import Incident, IncidentChange
-from shared.vendors import access, sentinel_alerts, sentinel_changes, sentinel_incidents, sentinel_walk
+from shared.vendors import (
+    access,
+    arm_rights,
+    sentinel_alerts,
+    sentinel_changes,
+    sentinel_incidents,
+    sentinel_walk,
+)
 from shared.vendors.loose_json import each, fields
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 
@@ -27,6 +34,8 @@ _WHERE = (
 _READING = Permission(
     ("Microsoft Sentinel Reader", "Microsoft Sentinel Responder", "Microsoft Sentinel Contributor"), _WHERE
 )
+_CHANGE = "Microsoft.SecurityInsights/incidents/write"
+_INCIDENTS = "/providers/Microsoft.SecurityInsights/incidents"
 _CHANGING = Permission(("Microsoft Sentinel Responder", "Microsoft Sentinel Contributor"), _WHERE)
 
 
@@ -94,8 +103,8 @@ class Sentinel:
         return self.to_incident(sentinel_changes.change_incident(connection, native_id, change))
 
     def check(self, connection: Connection) -> Check:
-        """Read one incident and, if there is one, its alerts: that alone proves the role. Changing cannot be
-        proven without doing it."""
+        """Read one incident and, if there is one, its alerts: that alone proves the role. Whether the roles
+        allow changing, Azure says when it is asked; who may not ask does not know."""
         try:
             claims = connection.api.token_claims()
         except PocketSOCError as error:
@@ -106,10 +115,11 @@ class Sentinel:
             path = sentinel_walk.incidents_path(connection.configuration)
             answer = connection.api.get(path, {**sentinel_walk.VERSION, "$top": "1"})
             proven[Feature.read_incidents] = True
-            names = map(sentinel_incidents.name_of, each(fields(answer).get("value")))
-            for name in filter(None, names):
+            for name in filter(None, map(sentinel_incidents.name_of, each(fields(answer).get("value")))):
                 sentinel_walk.alerts_of(connection.api, f"{path}/{name}")
             proven[Feature.read_alerts] = True
+            rights = arm_rights.rights_at(connection, path.removesuffix(_INCIDENTS))
+            proven[Feature.change_status] = rights.allow(_CHANGE) if rights else None
         except PocketSOCError as error:
             refused, summary = isinstance(error, PermissionMissing), str(error)
             for feature in (Feature.read_incidents, Feature.read_alerts):

@@ -262,10 +262,14 @@ def test_an_incident_that_is_gone_and_a_change_that_is_refused(world, reach):
 
 
 def test_a_reader_reads_and_does_not_change(world, reach):
-    """The words name the role and where it is assigned."""
+    """The check knows before; the words name the role and where it is assigned."""
     [name] = scenarios.add_incidents(world, fixture="scheduled_rule")
     reader = reach(SLUG, _user(world, "Microsoft Sentinel Reader"))
-    assert VENDOR.check(reader).ok
+    check = VENDOR.check(reader)
+    assert check.ok
+    assert [one.works for one in check.features] == [True, True, False]
+    assert "Microsoft Sentinel Responder" in (check.features[2].missing or "")
+    assert [one.works for one in VENDOR.check(reach(SLUG)).features] == [True, True, True]
     assert len(_poll(reader)[0]) == 2
     with pytest.raises(PermissionMissing, match="Microsoft Sentinel Responder on the workspace"):
         VENDOR.change_incident(reader, name, IncidentChange(status=Status.resolved))
