@@ -21,6 +21,7 @@ from simulator.faults import KINDS
 from simulator.logic_app import forward
 from simulator.sample import SUBSCRIPTION_ID
 from simulator.scenarios import STATES
+from simulator.sign_in_commands import add_sign_in_commands
 from simulator.webhook_dialects import DIALECTS
 from simulator.workflow_automation import fire
 
@@ -91,6 +92,7 @@ def add_commands(commands: Any) -> None:
     advance.add_argument("--seconds", type=float, default=0.0)
     _add(commands, "requests", lambda remote, _: remote.call("GET", "/requests"), "count requests by path")
     _add(commands, "inbox", lambda remote, _: remote.call("GET", "/pushes"), "what phones got")
+    add_sign_in_commands(commands)
     _add(commands, "reset", lambda remote, _: remote.call("POST", "/reset"), "forget alerts and faults")
 
 

@@ -16,6 +16,7 @@ import pytest
 from shared.api import VERSION
 from shared.api.caller import Role
 from shared.api.configuration_health import Condition
+from shared.auth.aadsts import MEANINGS, THROTTLED, TRANSIENT
 from shared.nouns.troubles import TroubleKind
 from shared.settings import Settings
 from shared.store.quarantine import Kind
@@ -220,3 +221,13 @@ def test_every_decision_has_a_number_of_its_own() -> None:
 
     assert len({int(page.name[:4]) for page in pages}) == len(pages)
     assert all(text_of(page).startswith(f"# {int(page.name[:4])}. ") for page in pages)
+
+
+def test_every_number_of_entra_is_in_the_guide() -> None:
+    """With cause and remedy, and none that the product does not know."""
+    table = named("docs/setup/signing-in.md").partition("\n## Numbers\n")[2]
+    listed = {
+        number for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for number in row.split(", ")
+    }
+
+    assert listed == set(MEANINGS) | TRANSIENT | THROTTLED
