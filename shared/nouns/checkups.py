@@ -55,7 +55,6 @@ class CredentialKind(StrEnum):
     client_secret = "client_secret"
     next_client_secret = "next_client_secret"
     certificate = "certificate"
-    sign_in = "sign_in"
 
 
 class ExpirySource(StrEnum):

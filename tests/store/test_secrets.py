@@ -135,6 +135,17 @@ def test_a_spoilt_file_says_so_without_quoting_it(tmp_path: Path, content: str) 
 
 
 @pytest.mark.peer
+def test_who_needs_the_newest_gets_it(vault) -> None:
+    """Past what is remembered; from then on that is remembered."""
+    here, elsewhere = vault.secrets(), vault.secrets()
+    here.set("name", "old")
+    elsewhere.set("name", "new")
+    assert here.get("name") == "old"
+
+    assert here.get("name", fresh=True) == "new"
+    assert here.get("name") == "new"
+
+
 def test_a_value_is_remembered_for_a_minute_and_no_longer(vault) -> None:
     """A busy worker does not ask the vault for each call; a rotated secret is seen within a minute."""
     now = 1000.0
