@@ -115,14 +115,6 @@ def _as_it_will_be(
         detection = vendor.to_detection(raw)
     except Unreadable:
         return card
-    seen = Sighting(
-        configuration_id=configuration.id,
-        vendor=configuration.vendor,
-        channel=Channel.poll,
-        detection=detection,
-        first_seen=now,
-        observed=detection.updated or now,
-        received=now,
-        fingerprint=detection.fingerprint,
-    )
+    by = configuration
+    seen = Sighting.of(detection, raw, now, by=by.id, vendor=by.vendor, channel=Channel.poll)
     return card.with_sighting(seen, now)

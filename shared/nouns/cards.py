@@ -20,7 +20,9 @@ class _Value(BaseModel):
 
 class Sighting(_Value):
     """One source's view of a detection, whole, with the raw alert that it was read from. `observed` orders
-    the views: the vendor's `updated`, else when we received it."""
+    a vendor's views: its `updated`, else when we received it. `stands_since` compares vendors: since when its
+    status stands, as far as that is known; a vendor that tells no times is not newer because it was read
+    later."""
 
     configuration_id: str
     vendor: str
@@ -29,8 +31,27 @@ class Sighting(_Value):
     raw: Any = None
     first_seen: Instant
     observed: Instant
+    stands_since: Instant
     received: Instant
     fingerprint: str
+
+    @classmethod
+    def of(
+        cls, detection: Detection, raw: Any, received: Instant, *, by: str, vendor: str, channel: Channel
+    ) -> Sighting:
+        """What a configuration (`by` is its id) says of an alert, as received at that time."""
+        return cls(
+            configuration_id=by,
+            vendor=vendor,
+            channel=channel,
+            detection=detection,
+            raw=raw,
+            first_seen=received,
+            observed=detection.updated or received,
+            stands_since=detection.updated or detection.created or received,
+            received=received,
+            fingerprint=detection.fingerprint,
+        )
 
     @property
     def native_id(self) -> str:
@@ -59,8 +80,8 @@ class Sighting(_Value):
 
     @property
     def age(self) -> tuple[Instant, Instant, str, str]:
-        """What decides which view is newer: (observed, received). Of two views of one moment it is always the
-        same one, so that a repetition changes nothing."""
+        """What decides which of a vendor's views is newer: (observed, received). Of two views of one moment
+        it is always the same one, so that a repetition changes nothing."""
         return (self.observed, self.received, self.key, self.fingerprint)
 
 
@@ -109,8 +130,19 @@ class Card(_Value):
             if before.fingerprint == seen.fingerprint or (before.age > seen.age and not again):
                 return self
             seen = seen.model_copy(update={"first_seen": min(before.first_seen, seen.first_seen)})
-        known[seen.key] = seen
+        known[seen.key] = self._dated(seen)
         return self.model_copy(update={"sightings": _sorted(known.values()), "changed": now})
+
+    def _dated(self, seen: Sighting) -> Sighting:
+        """With the time since which its status stands, where its vendor does not say: since the vendor's view
+        before if that said the same, else since we read it."""
+        before = max(
+            (s for s in self.sightings if s.vendor == seen.vendor), key=lambda s: s.age, default=None
+        )
+        if seen.detection.updated is not None or before is None or before.age > seen.age:
+            return seen
+        same = (before.status, before.severity) == (seen.status, seen.severity)
+        return seen.model_copy(update={"stands_since": before.stands_since if same else seen.received})
 
     def joined(self, other: Card, now: Instant) -> Card:
         """This card after it has turned out that another one is of the same alert. What either has announced
@@ -131,20 +163,30 @@ def _sorted(sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
     return tuple(sorted(sightings, key=lambda s: s.key))
 
 
-def richest(sightings: Iterable[Sighting]) -> Sighting:
-    """Of each vendor's newest view, the one that tells most."""
+def _newest_of_each_vendor(sightings: Iterable[Sighting]) -> list[Sighting]:
     newest: dict[str, Sighting] = {}
     for seen in sorted(sightings, key=lambda s: s.age):
         newest[seen.vendor] = seen
-    return max(newest.values(), key=lambda s: (len(s.detection.evidence), len(s.detection.assets), *s.age))
+    return list(newest.values())
+
+
+def richest(sightings: Iterable[Sighting]) -> Sighting:
+    """Of each vendor's newest view, the one that tells most."""
+    return max(
+        _newest_of_each_vendor(sightings),
+        key=lambda s: (len(s.detection.evidence), len(s.detection.assets), *s.age),
+    )
 
 
 def together(sightings: tuple[Sighting, ...]) -> Detection:
-    """One detection out of all views: told by the richest; how the work stands is told by the newest, so that
-    an older copy never undoes a newer status."""
+    """One detection out of all views: told by the richest; how the work stands is told by the vendor whose
+    status stands for the shortest time, so that an older copy never undoes a newer status."""
     if len(sightings) == 1:
         return sightings[0].detection
-    by_age = [s.detection for s in sorted(sightings, key=lambda s: s.age, reverse=True)]
+    newest_first = sorted(
+        _newest_of_each_vendor(sightings), key=lambda s: (s.stands_since, *s.age), reverse=True
+    )
+    by_age = [s.detection for s in newest_first]
     newest, shown = by_age[0], richest(sightings).detection
     severe = next((d for d in by_age if d.severity is not Severity.unknown), newest)
     in_order = [shown, *by_age]
@@ -162,6 +204,6 @@ def together(sightings: tuple[Sighting, ...]) -> Detection:
             },
             "categories": unique(c for d in in_order for c in d.categories),
             "techniques": unique(t for d in in_order for t in d.techniques),
-            "other_ids": unique(i for d in in_order for i in (*d.other_ids, d.native_id)),
+            "other_ids": unique(i for s in sightings for i in (*s.detection.other_ids, s.native_id)),
         }
     )

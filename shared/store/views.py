@@ -79,16 +79,14 @@ class View:
         ]
 
     def sighting(self, source: Source) -> Sighting:
-        return Sighting(
-            configuration_id=source.configuration.id,
-            vendor=source.configuration.vendor,
+        by = source.configuration
+        return Sighting.of(
+            self.detection,
+            self.raw.body,
+            self.raw.received,
+            by=by.id,
+            vendor=by.vendor,
             channel=source.channel,
-            detection=self.detection,
-            raw=self.raw.body,
-            first_seen=self.raw.received,
-            observed=self.detection.updated or self.raw.received,
-            received=self.raw.received,
-            fingerprint=self.fingerprint,
         )
 
     def new_card(self, source: Source, key: str, now: Instant) -> Card:

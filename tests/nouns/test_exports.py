@@ -78,6 +78,7 @@ def sighting(detection: Detection, **more: Any) -> Sighting:
         "detection": detection,
         "first_seen": TIME,
         "observed": TIME,
+        "stands_since": TIME,
         "received": TIME,
         "fingerprint": detection.fingerprint,
     }
