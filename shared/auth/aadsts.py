@@ -59,6 +59,9 @@ _PUBLIC = (
 # What only a person can mend, by signing in again.
 _ENDED = frozenset({"invalid_grant", "interaction_required", "login_required", "consent_required"})
 
+# A kept sign-in that is refused so is dead. Consent, policies and MFA can be mended without it.
+_DEAD = frozenset({"50173", "700082", "70008", "70043", "700084", "70000", "50132", "50133"})
+
 # code: (what it means, what to do). Completes "Sign-in failed: <what it means> (AADSTS<code>). <what to do>"
 MEANINGS: dict[str, tuple[str, str]] = {
     "7000215": (
@@ -217,6 +220,11 @@ def refused(code: str) -> SignInFailed:
     """The error for what we find out ourselves and Entra has a number for."""
     meaning, remedy = MEANINGS[code]
     return _refused(code, meaning, remedy, "", again=False)
+
+
+def is_dead(code: str | None) -> bool:
+    """Whether a kept sign-in that was refused with this number can never be used again."""
+    return (code or "").removeprefix("AADSTS") in _DEAD
 
 
 def ended(text: str, code: str | None) -> SignInAgain:

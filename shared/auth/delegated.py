@@ -58,8 +58,9 @@ class SignInKeeper(Protocol):
 
 class Delegated:
     """Gets tokens for one configuration. `renew`: the first token for each audience is a new one, so that
-    what has changed at Entra since is seen. `sleep` and `monotonic` are the clock while waiting for another
-    instance."""
+    what has changed at Entra since is seen, also of a sign-in that had ended. `sleep` and `monotonic` are the
+    clock while waiting for another instance.
+    """
 
     def __init__(
         self,
@@ -104,7 +105,7 @@ class Delegated:
         held = self._keeper.read()
         if held is None:
             raise _nobody(self._configuration)
-        if held.ended is not None:
+        if held.ended is not None and not self._renew:
             raise aadsts.ended(held.ended, held.code)
         return held
 
@@ -161,7 +162,8 @@ class Delegated:
         try:
             answer = conversation.ask(question, again=True)
         except SignInAgain as error:
-            self._keeper.end(held.version, error)
+            if aadsts.is_dead(error.code):
+                self._keeper.end(held.version, error)
             raise
         if "access_token" not in answer:
             raise _nobody(self._configuration)

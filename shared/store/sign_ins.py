@@ -200,6 +200,7 @@ class Keeper:
             "renewed": instant_of(self._sign_ins.now()),
             "claim": None,
             "claimed_until": None,
+            **dict.fromkeys(("ended", "problem", "code")),
         }
         renewed = kept.model_copy(update=update)
         self._sign_ins.put(renewed, cache, proven=proven)

@@ -18,6 +18,7 @@ from tests.sign_in.clinic import (
     Clinic,
     certificate,
     features,
+    grant,
     missing,
     pem_of,
     refused,
@@ -117,6 +118,9 @@ def test_without_consent_a_person_gets_no_token(clinic: Clinic, way: str) -> Non
     )
     again = clinic.sign_in(id, way)
     assert (again["state"], again["code"]) == ("failed", "AADSTS65001")
+    grant(clinic.world)
+    assert clinic.check(id)["ok"]  # consent mends it, nobody has to sign in again
+    assert clinic.poll(id) is None
 
 
 @pytest.mark.parametrize("way", WAYS)
