@@ -105,10 +105,7 @@ def sweep(timer: func.TimerRequest) -> None:
 @app.queue_trigger("message", queue_name="sweeps", connection="AzureWebJobsStorage")
 def sweep_vendor(message: func.QueueMessage) -> None:
     """Compare one configuration with what its vendor has, and recover what is missing."""
-    from shared.pipeline.messages import SweepDue
-
-    parts = build()
-    parts.sweeper.sweep(SweepDue.model_validate_json(parts.mailbox.open(_text(message))))
+    build().sweeper.sweep(_text(message))
 
 
 @app.queue_trigger("message", queue_name="polls-poison", connection="AzureWebJobsStorage")

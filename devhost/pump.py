@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from shared.bootstrap import Parts
-from shared.pipeline.messages import InventoryDue, PollDue, SweepDue
+from shared.pipeline.messages import InventoryDue, PollDue
 from shared.store.stores import QUEUES, Message, Queue
 
 Handler = Callable[[str, bool], object]
@@ -33,9 +33,7 @@ class Pump:
         if queue == Queue.polls:
             return lambda body, _: self.parts.poller.poll(PollDue.model_validate_json(body))
         if queue == Queue.sweeps:
-            return lambda body, _: self.parts.sweeper.sweep(
-                SweepDue.model_validate_json(self.parts.mailbox.open(body))
-            )
+            return lambda body, _: self.parts.sweeper.sweep(body)
         if queue == Queue.inventory:
             return lambda body, _: self.parts.inventory_reader.read(InventoryDue.model_validate_json(body))
         if queue in (Queue.raw_alerts, Queue.raw_alerts_backlog):

@@ -73,7 +73,7 @@ class TwoDays:
             if self.chance.random() < share:
                 happen(now)
         if now == self.minutes // 2 and self.big_tie:
-            self._ties(self.big_tie)
+            self._ties(min(self.big_tie, self.vendor.most_ties))
 
     def events(self, now: int) -> list[Any]:
         """The webhook bodies to be sent by this minute."""

@@ -26,7 +26,8 @@ class Happenings:
 
     `severities` and the two statuses are the vendor's words, the quietest severity first; no severities: it
     shows no changes that are announced. `reads_all`: polls read the whole list, so that nothing is ever late
-    for them. `path` is where faults strike; `options` are the configuration's.
+    for them. `path` is where faults strike. `most_ties`: incidents of one ten-millionth of a second are few,
+    and each is a call.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Happenings:
     closed: Mapping[str, Any] = field(default_factory=lambda: {"status": "Resolved"})
     reopened: Mapping[str, Any] = field(default_factory=lambda: {"status": "InProgress"})
     reads_all: bool = False
+    most_ties: int = 100_000
     has_webhook: bool = False
 
 
@@ -110,7 +112,9 @@ VENDORS: Mapping[str, Happenings] = {
         closed={"status": "resolved"},
         reopened={"status": "inProgress"},
     ),
-    "defender_xdr": Happenings("/v1.0/security/incidents", 5, _xdr_new, _xdr_tie, _xdr_late, severities=()),
+    "defender_xdr": Happenings(
+        "/v1.0/security/incidents", 5, _xdr_new, _xdr_tie, _xdr_late, severities=(), most_ties=120
+    ),
     "defender_cloud_apps": Happenings(
         "/api/v1/alerts",
         5,
@@ -119,5 +123,7 @@ VENDORS: Mapping[str, Happenings] = {
         cloud_apps_scenarios.late_alerts,
         severities=(),
     ),
-    "sentinel": Happenings("/subscriptions", 5, _sentinel_new, _sentinel_new, _sentinel_late, severities=()),
+    "sentinel": Happenings(
+        "/subscriptions", 5, _sentinel_new, _sentinel_new, _sentinel_late, severities=(), most_ties=120
+    ),
 }

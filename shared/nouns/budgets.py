@@ -27,9 +27,9 @@ class Use(StrEnum):
 
     @property
     def patience(self) -> float:
-        """Seconds that a call may wait for its turn. A poll goes on with its next one; what cannot be
-        interrupted waits a little."""
-        return 30.0 if self in (Use.inventory, Use.sweep) else 0.0
+        """Seconds that a call may wait for its turn. One page may take many calls, and all of them must be
+        made before the page counts: without patience it would be begun again and again."""
+        return 0.0 if self is Use.user else 90.0
 
 
 @dataclass(frozen=True)

@@ -59,13 +59,14 @@ class RawAlerts(_Message):
 
 class SweepDue(_Message):
     """Queue `sweeps`: compare this configuration with its vendor. `ticket` must still be the configuration's
-    when the sweep begins. One that goes on carries the `sweep` so far and the time `since` which to go on;
-    `waited` counts how often it has waited."""
+    when the sweep begins. One that goes on carries the `sweep` so far, the time `since` which to go on, and
+    short hashes of what has `been` compared; `waited` counts how often it has waited."""
 
     configuration_id: str
     ticket: str
     sweep: Sweep | None = None
     since: Instant | None = None
+    been: tuple[str, ...] = ()
     waited: int = 0
 
 

@@ -25,9 +25,9 @@ from shared.pipeline.messages import RawAlerts, SweepDue, new_batch
 from shared.pipeline.sift import Sifted, Sifter, View
 from shared.store.configurations import Configurations, Configured
 from shared.store.ledger import Ledger
-from shared.store.mailbox import Mailbox
+from shared.store.mailbox import ContentGone, Mailbox
 from shared.store.stores import Queue, Queues
-from shared.vendors.vendor import Connection, Vendor
+from shared.vendors.vendor import Connection, SweepPage, Vendor
 
 GRACE = timedelta(minutes=30)
 _WEEKLY = timedelta(hours=23, minutes=30)  # a week's sweep once a day, by a timer that comes every hour
@@ -80,8 +80,17 @@ class Sweeper:
         self.mailbox.send(Queue.sweeps, due, _place(one.configuration.id))
         return True
 
-    def sweep(self, due: SweepDue) -> None:
-        """Do what the message says. Raises only when our own storage fails; then the message comes again."""
+    def sweep(self, body: str) -> None:
+        """Do what a message says. Raises only when our own storage fails; then the message comes again."""
+        try:
+            due = SweepDue.model_validate_json(self.mailbox.open(body))
+        except ContentGone:  # it was done, or its ticket ends by itself
+            return
+        self.make(due)
+        self.mailbox.discard(body)
+
+    def make(self, due: SweepDue) -> None:
+        """Make a sweep, or a part of it."""
         one, book = self.configurations.get(due.configuration_id), self.ledger.book(due.configuration_id)
         if one is None or not one.configuration.enabled or book.ticket != due.ticket:
             return
@@ -91,12 +100,12 @@ class Sweeper:
         sweep = due.sweep or self._begun(one, book, due)
         if sweep is None:
             return
-        work = _Work(sweep, due.since or sweep.since, goes_on=due.since is not None)
+        work = _Work.of(sweep, due)
         try:
             self._compare(one.configuration, work)
         except _EndedEarlyError:
-            if work.ascending and work.newest > work.since:
-                self._wait(work.rest(due), timedelta())
+            if work.reached > work.since:
+                self._wait(work.rest(due), timedelta(), waited=0)
                 return
             work.trouble = "There is more than one sweep can compare; what was compared is right."
         except BudgetSpent as error:
@@ -113,8 +122,8 @@ class Sweeper:
             )
         self._end(due, work)
 
-    def _wait(self, due: SweepDue, delay: timedelta) -> None:
-        again = due.model_copy(update={"waited": due.waited + 1})
+    def _wait(self, due: SweepDue, delay: timedelta, *, waited: int = 1) -> None:
+        again = due.model_copy(update={"waited": due.waited + waited})
         self.mailbox.send(Queue.sweeps, again, delay)
 
     def _ingest_is_busy(self) -> bool:
@@ -142,6 +151,8 @@ class Sweeper:
         for alerts in self._alerts(configuration, work):
             received = instant_of(self.clock())
             missing = work.compare(self.sifter.sift(configuration, alerts, received), received)
+            if isinstance(alerts, SweepPage) and alerts.reached:
+                work.reached = max(work.reached, alerts.reached)
             if missing:
                 self._recover(configuration, work, missing, received)
             if self.clock() - started > _BUDGET:
@@ -189,21 +200,21 @@ class Sweeper:
 @dataclass
 class _Work:
     """A sweep under way. `since` is from when on it asks the vendor, which is later than the sweep's own
-    where it `goes_on`; `newest` is the newest alert compared, `ascending` whether they came in the order in
-    which they were made."""
+    where it goes on; `reached` is from when on it could go on later; `been` are hashes of what was
+    compared."""
 
     sweep: Sweep
     since: Instant
-    goes_on: bool = False
-    newest: Instant = ""
-    ascending: bool = True
+    counts: Counts
+    been: set[str]
+    reached: Instant = ""
     trouble: str | None = None
     queued: dict[str, int] = field(default_factory=dict)
-    counts: Counts = field(init=False)
-    _been: set[bytes] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        self.counts = self.sweep.counts
+    @classmethod
+    def of(cls, sweep: Sweep, due: SweepDue) -> _Work:
+        """The sweep that the message begins, or goes on with."""
+        return cls(sweep, due.since or sweep.since, sweep.counts, set(due.been))
 
     @property
     def so_far(self) -> Sweep:
@@ -212,20 +223,17 @@ class _Work:
         return self.sweep.model_copy(update={"counts": self.counts, "queued": queued})
 
     def rest(self, due: SweepDue) -> SweepDue:
-        """What is left to be done: from the newest alert on, if they came in order, else all of it."""
-        if not self.ascending or self.newest <= self.since:
+        """What is left to be done; all of it, where the vendor does not know how to go on."""
+        if self.reached <= self.since:
             return due
-        return due.model_copy(update={"sweep": self.so_far, "since": self.newest})
+        been = tuple(sorted(self.been))
+        return due.model_copy(update={"sweep": self.so_far, "since": self.reached, "been": been})
 
     def compare(self, sifted: Sifted, received: Instant) -> list[View]:
         """Count a page; gives what is missing. Older alerts that came along count only if they are."""
         stored = [v for v in sifted.views if v.seen is not None and self._counts(v, received)]
         missing = [v for v in sifted.views if v.seen is None and self._counts(v, received, also_older=True)]
         filtered = [v for v in sifted.kept_out if self._counts(v, received)]
-        for view in (*sifted.views, *sifted.kept_out):
-            made = view.made(received)
-            self.ascending = self.ascending and made >= self.newest
-            self.newest = max(self.newest, made)
         self.counts = self.counts.plus(
             len(stored) + len(missing) + len(filtered) + sifted.unreadable,
             len(filtered),
@@ -239,12 +247,11 @@ class _Work:
         made = view.made(received)
         if max(made, view.detection.updated or "") > self.sweep.until:
             return False
-        older = made <= self.since if self.goes_on else made < self.since
-        if older and not also_older:
+        if made < self.sweep.since and not also_older:
             return False
-        name = hashlib.sha256(view.name.encode("utf-8", "replace")).digest()[:12]
-        known = name in self._been
-        self._been.add(name)
+        name = hashlib.sha256(view.name.encode("utf-8", "replace")).hexdigest()[:16]
+        known = name in self.been
+        self.been.add(name)
         return not known
 
 

@@ -88,10 +88,11 @@ class ApiBudget:
             return
         waited = 0.0
         while not self._has_turn(use):
-            wait = self._blocked() or self._lease(use)
+            blocked = self._blocked()
+            wait = self._lease(use) if blocked is None else blocked
             if wait is None:
                 continue
-            if waited + wait > use.patience:
+            if blocked is not None or waited + wait > use.patience:
                 raise BudgetSpent(
                     "The API's calls are left to analysts for the moment; background work goes on in "
                     f"{wait:.0f} s.",

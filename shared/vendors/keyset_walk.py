@@ -32,7 +32,7 @@ from shared.errors import TryLater
 from shared.nouns.detections import Instant, earlier, instant_of
 from shared.vendors.keyset_pages import Listing, ListPage
 from shared.vendors.loose_json import each, text, when
-from shared.vendors.vendor import Api, Connection, Cursor, Page
+from shared.vendors.vendor import Api, Connection, Cursor, Page, SweepPage
 
 OVERLAP = timedelta(minutes=15)
 # A cursor must fit, with the health, into one column (32,768 characters). Of more ties than this, a killed
@@ -76,7 +76,7 @@ def sweep(connection: Connection, since: Instant, listing: Listing) -> Iterator[
     """Every row made since then, in the order of creation."""
     for page in walk(connection, {"at": since}, listing.by_creation()):
         if page.alerts:
-            yield page.alerts
+            yield SweepPage.of(page.alerts, when(page.cursor.get("at")))
 
 
 @dataclass

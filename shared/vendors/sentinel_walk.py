@@ -26,9 +26,9 @@ from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Instant, unique
 from shared.vendors.keyset_pages import Listing, ListPage
 from shared.vendors.keyset_walk import walk
-from shared.vendors.loose_json import each, fields, number, text
+from shared.vendors.loose_json import each, fields, number, text, when
 from shared.vendors.sentinel_incidents import name_of, properties_of
-from shared.vendors.vendor import Api, Connection, Cursor, Page
+from shared.vendors.vendor import Api, Connection, Cursor, Page, SweepPage
 
 VERSION = {"api-version": "2025-09-01"}
 WHO = "Microsoft Sentinel"
@@ -63,7 +63,7 @@ def sweep(connection: Connection, since: Instant) -> Iterator[tuple[Any, ...]]:
     reader = _Reader.of(connection, {})
     for page in walk(connection, {"at": since}, incidents_of(connection.configuration)):
         reader.take(page.alerts)
-        yield reader.page(None, done=False).alerts
+        yield SweepPage.of(reader.page(None, done=False).alerts, when(page.cursor.get("at")))
 
 
 class _Incidents(Listing):

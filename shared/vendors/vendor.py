@@ -12,7 +12,7 @@ come twice, never not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -86,6 +86,20 @@ class Page:
     cursor: dict[str, Any]
     done: bool
     incidents: tuple[Any, ...] = ()
+
+
+class SweepPage(tuple[Any, ...]):
+    """Raw alerts of a sweep that may be interrupted. A sweep `since` the time that was `reached` brings all
+    that this one has not brought yet, and perhaps some again."""
+
+    reached: Instant | None
+
+    @classmethod
+    def of(cls, alerts: Iterable[Any], reached: Instant | None) -> SweepPage:
+        """These alerts; `reached` None: unknown."""
+        page = cls(alerts)
+        page.reached = reached
+        return page
 
 
 class Feature(StrEnum):
@@ -274,7 +288,7 @@ class Vendor(Protocol):
     def sweep(self, connection: Connection, since: Instant) -> Iterator[tuple[Any, ...]]:
         """Every raw alert that was created at or after `since` and is visible now, page by page, in as few
         calls as the vendor allows. For the ledger: it compares them with the store. An alert may come
-        twice, and older ones may come along."""
+        twice, and older ones may come along. Pages that are a SweepPage let a long sweep go on later."""
         ...
 
     def to_detection(self, raw: Any, *, channel: Channel = Channel.poll) -> Detection:

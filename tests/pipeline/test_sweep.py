@@ -16,6 +16,7 @@ from shared.pipeline.messages import SweepDue
 from shared.store.feed import FeedQuery
 from shared.store.ledger import Ledger
 from shared.store.stores import Queue
+from shared.vendors.vendor import SweepPage
 from tests.pipeline.mortal import NOW, Fault, Rig
 
 
@@ -149,7 +150,7 @@ def test_one_sweep_of_a_configuration_at_a_time(rig: Rig) -> None:
     """The next hour's is queued only when it is done; an old ticket does nothing."""
     rig.now += timedelta(hours=1)
     assert [rig.parts.sweeper.queue(), rig.parts.sweeper.queue()] == [1, 0]
-    rig.parts.sweeper.sweep(SweepDue(configuration_id="c1", ticket="an old one"))
+    rig.parts.sweeper.make(SweepDue(configuration_id="c1", ticket="an old one"))
     assert book(rig).sweeps == ()
     rig.now += timedelta(minutes=101)
     assert rig.parts.sweeper.queue() == 1
@@ -209,7 +210,7 @@ def test_a_sweep_that_takes_too_long_or_has_no_calls_left_goes_on_where_it_was(r
             rig.now += timedelta(minutes=2)
             if number == 3 and len(asked) == 1:
                 raise BudgetSpent("none left", retry_after=60)
-            yield page
+            yield SweepPage.of(reversed(page), page[-1]["created"])
 
     rig.vendor.sweep = slow  # type: ignore[method-assign]
     sweep = swept(rig)
