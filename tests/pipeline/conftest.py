@@ -35,6 +35,7 @@ def house(tmp_path: Path) -> Iterator[House]:
             blobs=MemoryBlobs(),
             secrets=MemorySecrets(),
             clock=clock,
+            sleep=simulator.world.advance,
         )
         phone = subscribe(simulator.world, "phone")
         parts.installations.register(
