@@ -16,7 +16,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from operate import configurations, exporting, looking, working
 from operate.product import HERE, OperateError, Product, token_from
@@ -28,17 +28,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         product = Product(options.url, token_from(options.token_command))
         found, text, code = options.run(product, options)
+        _say(found, text, as_json=options.json)
     except OperateError as error:
         print(error, file=sys.stderr)
         return error.code
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    if options.json and found is not None:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
-    elif text and not options.json:
-        print(text)
     return int(code)
+
+
+def _say(found: Any, text: str, *, as_json: bool) -> None:
+    if as_json and found is not None:
+        print(json.dumps(found, indent=2, ensure_ascii=False), flush=True)
+    elif text and not as_json:
+        print(text, flush=True)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,6 +84,16 @@ def _common(made: argparse.ArgumentParser, *, first: bool = False) -> None:
     made.add_argument("--json", action="store_true", default=default(False), help="the answer as JSON")
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+_count.__name__ = "count"  # what argparse calls what is not one
+
+
 def _command(commands: Commands, name: str, run: object, words: str = "") -> argparse.ArgumentParser:
     summary = words or (run.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
     made = commands.add_parser(name, help=summary, description=summary)
@@ -104,7 +121,7 @@ def _looking(commands: Commands) -> None:
     inventory.add_argument("--text", help="words to look for")
     inventory.add_argument("--machine", help="a machine's id")
     inventory.add_argument("--severity", action="append")
-    inventory.add_argument("--most", type=int, default=0, help="stop after so many")
+    inventory.add_argument("--most", type=_count, default=0, help="stop after so many")
     affiliation = _command(commands, "affiliation", looking.affiliation)
     host = affiliation.add_mutually_exclusive_group(required=True)
     host.add_argument("--name", help="DNS or device name")
@@ -155,7 +172,7 @@ def _working(commands: Commands) -> None:
     listed.add_argument("--status", action="append")
     listed.add_argument("--severity", action="append")
     listed.add_argument("--text", help="words to look for")
-    listed.add_argument("--most", type=int, default=50)
+    listed.add_argument("--most", type=_count, default=50)
     _command(group, "show", working.incident).add_argument("id", help="its id, or its number")
     update = _command(group, "update", working.update)
     update.add_argument("id", help="its id, or its number")
@@ -170,7 +187,7 @@ def _working(commands: Commands) -> None:
     hunt.add_argument("query", nargs="?", help="else --file, else standard input")
     hunt.add_argument("--file")
     hunt.add_argument("--timespan", help="ISO 8601: P7D, PT12H, or an interval")
-    hunt.add_argument("--limit", type=int, default=1000)
+    hunt.add_argument("--limit", type=_count, default=1000)
     _quarantine(commands)
 
 
@@ -200,7 +217,7 @@ def _exporting(commands: Commands) -> None:
             made.add_argument("--minimum-severity")
             made.add_argument("--category", action="append")
     audit = _group(commands, "audit", "What Responders and Admins did.")
-    _command(audit, "list", exporting.audit).add_argument("--most", type=int, default=100)
+    _command(audit, "list", exporting.audit).add_argument("--most", type=_count, default=100)
     verify = _command(audit, "verify", exporting.verify)
     verify.add_argument("--expect", help="a hash that was the newest once and must still be there")
 

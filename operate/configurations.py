@@ -9,22 +9,16 @@ import sys
 import time
 from typing import Any
 
-from operate.looking import WRONG, Answer, shown_check
-from operate.product import OperateError, Product
-from operate.tables import facts, table
-
-
-class Usage(OperateError):
-    """The command is not right."""
-
-    code = 2
+from operate.looking import NONE_CONFIGURED, WRONG, Answer, shown_check, with_lag
+from operate.product import Product, Usage
+from operate.tables import facts, plain, table, wrapped
 
 
 def vendors(product: Product, options: Any) -> Answer:
     """Every vendor with its fields."""
     items = product.get("vendors")["items"]
-    rows = [{**one, "fields": sorted(one["fields"]["properties"])} for one in items]
-    return items, table(rows, {"slug": "vendor", "title": "title", "fields": "fields"}), 0
+    rows = [{**one, "fields": list(one["fields"]["properties"])} for one in items]
+    return items, table(rows, {"slug": "vendor", "title": "title"}, under={"fields": "fields"}), 0
 
 
 def listed(product: Product, options: Any) -> Answer:
@@ -35,10 +29,10 @@ def listed(product: Product, options: Any) -> Answer:
         "display_name": "name",
         "vendor": "vendor",
         "health.condition": "condition",
-        "health.lag_seconds": "lag",
-        "health.last_error": "last error",
+        "lag": "lag",
     }
-    return found, table(found, columns), 0
+    text = table(with_lag(found), columns, under={"health.last_error": ""}, nothing=NONE_CONFIGURED)
+    return found, text, 0
 
 
 def shown(product: Product, options: Any) -> Answer:
@@ -126,7 +120,9 @@ def _sign_in_text(found: Any) -> str:
         "problem",
         "code",
     )
-    return facts(found, [name for name in names if found.get(name)])
+    # An ended sign-in's time was that of its code, not of what it brought.
+    ended = () if found["state"] == "pending" else ("expires",)
+    return facts(found, [name for name in names if found.get(name) and name not in ended])
 
 
 def _sign_in_code(found: Any) -> int:
@@ -134,12 +130,18 @@ def _sign_in_code(found: Any) -> int:
 
 
 def _one(found: Any) -> Answer:
-    text = facts(
-        found,
-        ("id", "vendor", "display_name", "enabled", "health.condition", "health.last_error", "webhook_url"),
-    )
-    fields = "\n".join(f"  {name} = {json.dumps(value)}" for name, value in found["fields"].items())
-    return found, f"{text}\n{fields}", 0
+    names = ["id", "vendor", "health.condition", "health.last_error", "secrets_set", "webhook_url"]
+    lines = [facts(found, [name for name in names if name in ("id", "vendor") or _value(found, name)])]
+    lines += [f"  {name} = {json.dumps(v, ensure_ascii=False)}" for name, v in found["fields"].items()]
+    if found.get("last_check"):
+        lines.append(wrapped(f"last check: {plain(found['last_check']['summary'])}"))
+    return found, "\n".join(lines), 0
+
+
+def _value(found: Any, name: str) -> Any:
+    for part in name.split("."):
+        found = found.get(part)
+    return found
 
 
 def _fields(product: Product, vendor: str, given: list[str], secrets: list[str]) -> dict[str, Any]:

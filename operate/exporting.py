@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from operate.looking import WRONG, Answer
-from operate.product import Product
+from operate.product import Product, Usage
 from operate.tables import table
 
 PATHS = {"ocsf": "export/ocsf", "risks": "risks", "assets": "assets"}
@@ -31,16 +32,29 @@ def export(product: Product, options: Any) -> Answer:
         sys.stdout.flush()
         return None, "", 0
     target = Path(options.file)
+    try:
+        count = _written(target, lines)
+    except OSError as error:
+        raise Usage(f"{target} cannot be written ({type(error).__name__}).") from error
+    return {"file": str(target), "lines": count}, f"{count} lines in {target}", 0
+
+
+def _written(target: Path, lines: Iterable[bytes]) -> int:
+    """How many lines the file has now. Where it fails, what was there before stays, and nothing else."""
     unfinished = target.with_name(f"{target.name}.part")
-    count = 0
     # What is exported is nobody else's business on a shared machine.
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        for line in lines:
-            file.write(line + b"\n")
-            count += 1
-    unfinished.replace(target)
-    return {"file": str(target), "lines": count}, f"{count} lines in {target}", 0
+    count = 0
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            for line in lines:
+                file.write(line + b"\n")
+                count += 1
+        unfinished.replace(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return count
 
 
 def audit(product: Product, options: Any) -> Answer:
@@ -50,8 +64,9 @@ def audit(product: Product, options: Any) -> Answer:
         found += page["items"]
         if len(found) >= options.most:
             break
-    columns = ("number", "time", "name", "action", "subject", "details")
-    return found[: options.most], table(found[: options.most], columns), 0
+    columns = ("number", "time", "action", "name")
+    under = {"subject": "subject", "details": "details"}
+    return found[: options.most], table(found[: options.most], columns, under=under), 0
 
 
 def verify(product: Product, options: Any) -> Answer:

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 
 HERE = "http://localhost:7071"
 TOKEN_FILE = Path(".local/token")
 _TIMEOUT = (10.0, 120.0)
-_OWN = ("localhost", "127.0.0.1", "[::1]", "::1")
+_OWN = ("localhost", "127.0.0.1", "::1")
 
 
 class OperateError(Exception):
@@ -34,6 +34,12 @@ class Unreachable(OperateError):
     code = 4
 
 
+class Usage(OperateError):
+    """The command is not right, or a file that it names cannot be used."""
+
+    code = 2
+
+
 class Refused(OperateError):
     """The product answered that it will not: the request, the role, or something that it needs."""
 
@@ -41,7 +47,7 @@ class Refused(OperateError):
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         lines = [str(problem.get("detail") or problem.get("title") or f"HTTP {status}")]
-        lines += [f"  {e.get('field')}: {e.get('message')}" for e in problem.get("errors") or ()]
+        lines += [f"  {_name(e.get('field'))}: {e.get('message')}" for e in problem.get("errors") or ()]
         if status >= 500 and problem.get("correlation_id"):
             lines.append(f"  correlation id: {problem['correlation_id']}")
         super().__init__("\n".join(lines))
@@ -56,9 +62,9 @@ class Product:
     token: str
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme != "https" and parts.hostname not in _OWN:
-            raise Unreachable(f"{self.url}: only https is spoken, except with this machine.")
+        if not _may_be_asked(self.url):
+            words = f"{self.url or 'An empty address'}: only https is spoken, except with this machine."
+            raise Unreachable(f"{words} Check --url or POCKETSOC_URL.")
         self.url = self.url.rstrip("/")
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {self.token}"
@@ -72,7 +78,12 @@ class Product:
     def call(self, method: str, path: str, *, body: Any = None, params: Any = None) -> Any:
         """Any call; the answer's JSON, None for an empty one. Raises Refused, Unreachable."""
         answer = self._send(method, f"/api/v1/{path}", body=body, params=params)
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise Unreachable(
+                f"What answers at {self.url} is not the product: check --url, and what stands in between."
+            ) from error
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Every page of a list that has a cursor."""
@@ -108,6 +119,11 @@ class Product:
                 timeout=_TIMEOUT,
                 allow_redirects=False,
             )
+        except requests.exceptions.SSLError as error:
+            raise Unreachable(
+                f"{self.url} shows a certificate that is not trusted here: check --url; behind a proxy name "
+                "its authority in REQUESTS_CA_BUNDLE."
+            ) from error
         except requests.RequestException as error:
             raise Unreachable(
                 f"{self.url} does not answer ({type(error).__name__}): check --url, and that it runs."
@@ -115,6 +131,23 @@ class Product:
         if answer.status_code < 300:
             return answer
         raise _refusal(answer)
+
+
+def _may_be_asked(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.scheme == "https" or _own(parts))
+    except ValueError:
+        return False
+
+
+def _own(parts: SplitResult) -> bool:
+    return parts.scheme == "http" and parts.hostname in _OWN
+
+
+def _name(field: Any) -> str:
+    """A field as the operator typed it, without its place in the request."""
+    return str(field).removeprefix("body.").removeprefix("query.").removeprefix("fields.")
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -138,8 +171,9 @@ def token_from(token_command: str | None) -> str:
     from the command line, which others on the machine can read. Raises Unreachable."""
     if token_command:
         try:
+            # What it says besides is for the operator: "az login", most often.
             ended = subprocess.run(  # noqa: S603 - the operator's own command
-                shlex.split(token_command), capture_output=True, text=True, check=True, timeout=120
+                shlex.split(token_command), stdout=subprocess.PIPE, text=True, check=True, timeout=120
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise Unreachable(f"The token command failed ({type(error).__name__}).") from error
@@ -151,6 +185,8 @@ def token_from(token_command: str | None) -> str:
             "No access token: set POCKETSOC_TOKEN or give --token-command, for example --token-command "
             '"az account get-access-token --scope api://pocketsoc/.default --query accessToken -o tsv".'
         )
+    if not token.isascii() or len(token.split()) != 1:
+        raise Unreachable("That is no access token: it must be one word. Let the command print nothing else.")
     return token
 
 

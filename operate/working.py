@@ -6,13 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from operate.configurations import Usage
 from operate.looking import WRONG, Answer
-from operate.product import Product, Refused
-from operate.tables import facts, plain, table
+from operate.product import Product, Refused, Usage
+from operate.tables import facts, plain, table, wrapped
 
 _LINES = {
-    "id": "id",
     "severity": "severity",
     "status": "status",
     "title": "title",
@@ -30,7 +28,7 @@ def incidents(product: Product, options: Any) -> Answer:
         found += page["items"]
         if len(found) >= options.most:
             break
-    return found[: options.most], table(found[: options.most], _LINES), 0
+    return found[: options.most], table(found[: options.most], _LINES, under={"id": ""}), 0
 
 
 def incident(product: Product, options: Any) -> Answer:
@@ -64,24 +62,28 @@ def _incident(found: Any) -> Answer:
     names = ("id", "title", "severity", "status", "assigned_to", "classification", "determination", "tags")
     parts = [
         facts(found, (*names, "created", "updated", "source_link")),
-        plain(found["description"]) if found["description"] else "",
-        table(found["detections"], ("id", "severity", "status", "title", "asset")),
-        f"without detection here: {plain(found['alerts_without_detection'])}",
+        wrapped(plain(found["description"])) if found["description"] else "",
+        table(found["detections"], ("severity", "status", "title", "asset"), under={"id": ""}),
+        wrapped(f"without detection here: {plain(found['alerts_without_detection'])}"),
     ]
     return found, "\n\n".join(part for part in parts if part), 0
 
 
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise Usage(f"{file} cannot be read ({type(error).__name__}).") from error
+
+
 def hunt(product: Product, options: Any) -> Answer:
     """Run a query: given, out of a file, or on standard input."""
-    if options.file:
-        query = Path(options.file).read_text(encoding="utf-8")
-    else:
-        query = options.query or sys.stdin.read()
+    query = _read(options.file) if options.file else options.query or sys.stdin.read()
     body = {"query": query, "limit": options.limit}
     if options.timespan:
         body["timespan"] = options.timespan
     found = product.call("POST", f"configurations/{options.id}/hunt", body=body)
-    text = table(found["rows"], [column["name"] for column in found["columns"]])
+    text = table(found["rows"], {column["name"]: column["name"] for column in found["columns"]})
     end = f"{len(found['rows'])} of {found['total']} rows, {found['seconds']} s"
     return found, f"{text}\n\n{end}", 0
 
@@ -89,7 +91,10 @@ def hunt(product: Product, options: Any) -> Answer:
 def quarantined(product: Product, options: Any) -> Answer:
     """What is in quarantine; 1 when there is anything."""
     found = product.get("quarantine", limit=1000)
-    text = table(found["items"], ("id", "kind", "source", "received", "size", "reason"))
+    columns = ("id", "kind", "received", "size")
+    text = table(
+        found["items"], columns, under={"source": "from", "reason": ""}, nothing="quarantine is empty"
+    )
     return found, f"{text}\n\n{found['total']} in all", WRONG if found["total"] else 0
 
 
@@ -117,7 +122,7 @@ def replay(product: Product, options: Any) -> Answer:
         except Refused as error:
             outcome.append({"id": id, "outcome": str(error)})
     failed = any(one["outcome"] != "replayed" for one in outcome)
-    return outcome, table(outcome, ("id", "outcome")), WRONG if failed else 0
+    return outcome, table(outcome, ("id", "outcome"), nothing="quarantine is empty"), WRONG if failed else 0
 
 
 def remap(product: Product, options: Any) -> Answer:
@@ -146,5 +151,8 @@ def remap(product: Product, options: Any) -> Answer:
     done = "stored" if options.apply else "not stored: add --apply"
     end = f"{whole['sightings']} read again, {len(whole['differences'])} differ ({done}), "
     end += f"{whole['without_raw']} without raw alert, {whole['unreadable']} no longer readable"
-    text = table(rows, ("detection", "field", "before", "after", "sighting"))
+    columns = ("field", "before", "after")
+    text = table(
+        rows, columns, under={"detection": "detection", "sighting": "sighting"}, nothing="no difference"
+    )
     return whole, f"{text}\n\n{end}", WRONG if whole["unreadable"] else 0

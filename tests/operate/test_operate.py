@@ -16,7 +16,6 @@ import pytest
 from operate.__main__ import main, parser
 from operate.exporting import broken
 from operate.product import Product, Unreachable, token_from
-from operate.tables import plain, table
 from shared.nouns.configurations import Configuration
 from shared.nouns.incidents import Incident
 from shared.store.quarantine import Kind
@@ -68,7 +67,7 @@ def test_what_the_product_refuses_is_told_field_by_field(deployment: Deployment)
         "configurations", "add", "defender_endpoint", "display_name=X", "poll_interval=1"
     )
 
-    assert (said.code, "body.fields.poll_interval" in said.err) == (3, True)
+    assert (said.code, "\n  poll_interval: " in said.err) == (3, True)
 
 
 def test_check_looks_at_everything(deployment: Deployment) -> None:
@@ -288,17 +287,6 @@ def test_a_token_is_sent_over_https_only(url: str) -> None:
     """Except on this machine."""
     with pytest.raises(Unreachable):
         Product(url if "localhost.example" in url or url.startswith("http") else "http://elsewhere", "token")
-
-
-def test_a_terminal_is_not_at_a_vendors_mercy() -> None:
-    """Control characters are left out; a long text is cut; times lose their fraction."""
-    rows = [{"a": "x\x1b[31m\ny", "b": "z" * 500}]
-
-    shown = table(rows, ("a", "b"))
-
-    assert "\x1b" not in shown
-    assert len(shown.splitlines()) == 2
-    assert plain("2026-11-20T09:15:30.1234567Z") == "2026-11-20T09:15:30Z"
 
 
 def test_it_runs_where_only_requests_is_installed() -> None:
