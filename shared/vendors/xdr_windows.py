@@ -4,8 +4,9 @@ filter by the time of the last update but not order by it.
 Promise: to the keyset walk (keyset_walk.py) this is a list that orders. A question is asked for a window of
 time that is small enough for one page; a page that holds all of its window can be sorted here, and whatever
 moves meanwhile moves out of the window, to be found later. So a walk through a large backlog commits page by
-page and goes on after a pause (the API allows 50 calls a minute), in whatever order the service answers. What
-is new since the last poll fits one page, so that one call is enough.
+page and goes on after a pause (the API allows 50 calls a minute), in whatever order the service answers; the
+times on a page that was too full say where the next window ends, so that few calls lie between two commits.
+What is new since the last poll fits one page, so that one call is enough.
 
 Only where rows of one and the same time fill more than a page is `$skip` needed; the walk reads such rows
 until two readings agree. Source: "List incidents API" ($filter, $top, $skip; no $orderby).
@@ -31,10 +32,12 @@ _WIDEN_AT_MOST = 16
 @dataclass
 class _Pace:
     """How wide the next window is, in ten-millionths of a second; None: everything from there on. `horizon`
-    is the latest time that has been seen, `fits` how many rows the service puts on a page."""
+    is the latest time that has been seen, `known` the time of a row that is known to come, `fits` how many
+    rows the service puts on a page."""
 
     width: int | None = None
     horizon: Instant = ""
+    known: Instant = ""
     fits: int = 1
 
 
@@ -67,10 +70,10 @@ class WindowedListing(Listing):
             rows += page.rows
             if end is None:
                 return self._page(rows, more=False)
-            self._widen(len(page.rows))
-            if any((self._time(row) or "") > at for row in page.rows):
+            start, found = _later(end, 1), sum((self._time(row) or "") > at for row in page.rows)
+            self._widen(start, found)
+            if found:
                 return self._page(rows, more=True)
-            start = _later(end, 1)
 
     def _ties(self, api: Api, at: Instant, page: ListPage) -> ListPage:
         """A page of the rows of one time. The last one has what comes after it behind, so that the walk sees
@@ -104,18 +107,37 @@ class WindowedListing(Listing):
         return None if self.pace.width and end >= self.pace.horizon else end
 
     def _narrow(self, start: Instant, end: Instant | None, page: ListPage) -> None:
+        """After a window that holds more than a page: half of its time, or less where the times of the rows
+        that came say so."""
+        times = sorted(filter(None, map(self._time, page.rows)))
         if end is None:
-            latest = max(self._time(row) or "" for row in page.rows) if page.rows else ""
-            latest = max(latest, start)
-            self.pace.horizon = max(self.pace.horizon, _later(latest, 1))
-            self.pace.width = _between(start, self.pace.horizon)
-        self.pace.width = (self.pace.width or 0) // 2
+            self.pace.horizon = max(self.pace.horizon, _later(max([start, *times]), 1))
+            end = self.pace.horizon
+        inside = [time for time in times if start <= time <= end]
+        self.pace.known = next((time for time in inside if time > start), self.pace.known)
+        self.pace.width = _less(start, end, inside)
         self.pace.fits = max(len(page.rows), 1)
 
-    def _widen(self, found: int) -> None:
-        # Half a page in each window is aimed at, so that a burst does not fill one at once.
+    def _widen(self, start: Instant, found: int) -> None:
+        """After a window that ends before `start`: half a page in each is aimed at, so that a burst does not
+        fill one at once. After an empty one, as far as the next row that is known to be there."""
+        if not found and self.pace.known >= start:
+            self.pace.width = _between(start, self.pace.known)
+            return
         factor = self.pace.fits / (2 * found) if found else _WIDEN_AT_MOST
         self.pace.width = max(int((self.pace.width or 1) * min(factor, _WIDEN_AT_MOST)), 1)
+
+
+def _less(start: Instant, end: Instant, times: list[Instant]) -> int:
+    """A smaller width for a window of which these times, in order, are known. Rows of one and the same time
+    are parted from those before them, instead of coming nearer to them by halves."""
+    half = _between(start, end) // 2
+    if not times:
+        return half
+    middle = times[len(times) // 2]
+    if times[0] == times[-1] > start:
+        return _between(start, middle) - 1
+    return min(half, _between(start, middle) - (middle == times[-1] > start))
 
 
 def _later(moment: Instant, ticks: int) -> Instant:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import pytest
@@ -144,6 +144,33 @@ def test_incidents_of_one_time_may_fill_pages(over, order, count):
     assert pages[-1].done
 
 
+@in_any_order
+def test_full_pages_of_one_time_far_apart_are_found_with_few_calls(over, order):
+    """Coming nearer to them by halves of a window took more calls between two commits than the API grants
+    in a minute, so that no run ever got to them."""
+    rows = [incident(n, f"0{1 + n // 150}:00:00.5") for n in range(1200)]
+    api = XdrService(rows, order=order)
+    found, commits = [], [0]
+    for page in VENDOR.fetch(over(api), {"watermark": "2026-02-25T08:00:00Z"}):
+        found += numbers([page])
+        commits.append(len(api.calls))
+    assert sorted(set(found)) == list(range(1200))
+    assert max(later - before for before, later in pairwise(commits)) < 30
+
+
+@in_any_order
+@pytest.mark.parametrize("digit", [3, 6])
+def test_a_burst_after_a_long_silence_is_found_with_few_calls(over, order, digit):
+    """A thousand incidents updated at once, each a thousandth (or a millionth) of a second after the other,
+    a week after the last."""
+    rows = [incident(n, f"08:00:00.{n * 10 ** (6 - digit):06}") for n in range(1000)]
+    api = XdrService(rows, order=order)
+    walk = VENDOR.fetch(over(api), {"watermark": "2026-02-23T08:00:00Z"})
+    first = next(walk)
+    assert len(api.calls) < 30
+    assert numbers([first, *walk]) == list(range(1000))
+
+
 @pytest.mark.parametrize("time", [None, "", "yesterday", 7])
 def test_an_incident_without_a_readable_time_is_kept(over, time):
     """It decides nothing."""
@@ -175,6 +202,7 @@ def test_a_time_at_the_end_of_time_ends(over):
     kills=st.lists(st.integers(1, 3), max_size=8),
 )
 @example(times=[0, 0, 0, 1, 1], size=1, order=newest_first, updates={3: 0, 4: 3}, kills=[1, 1])
+@example(times=[n // 4 for n in range(28)], size=2, order=newest_first, updates={}, kills=[3] * 8)
 def test_every_last_state_is_seen_whatever_happens(over, times, size, order, updates, kills):
     """Ties, updates between calls, runs killed after any page, pages of any size; then a quiet walk."""
     rows = [incident(n, f"08:0{time}:00.5") for n, time in enumerate(times)]
