@@ -26,7 +26,7 @@ _UNREPORTED = 10
 _LEASE_SECONDS = 30.0
 _REFUSED = 30.0
 _LONGEST_BLOCK = 3600.0
-_ATTEMPTS = 10
+_ATTEMPTS = 20
 _log = logging.getLogger(__name__)
 
 
