@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from operate.looking import NONE_CONFIGURED, WRONG, Answer, shown_check, with_lag
-from operate.product import Product, Usage
+from operate.product import Product, Usage, asked
 from operate.tables import facts, plain, table, wrapped
 
 
@@ -57,7 +57,7 @@ def change(product: Product, options: Any) -> Answer:
 
 def remove(product: Product, options: Any) -> Answer:
     """Remove one with its secret; what it has brought stays."""
-    if not options.yes and _asked(f"Remove {options.id} and its secret? Type yes: ") != "yes":
+    if not options.yes and asked(f"Remove {options.id} and its secret? Type yes: ") != "yes":
         raise Usage("Nothing was removed.")
     product.call("DELETE", f"configurations/{options.id}")
     return None, "removed", 0
@@ -162,7 +162,7 @@ def _fields(product: Product, vendor: str, given: list[str], secrets: list[str])
             )
         _put(fields, name, _typed(schema, name, value))
     for name in secrets:
-        fields[name] = _secret(f"{name}: ")
+        fields[name] = _secret(f"{name}: ", all_of_it=len(secrets) == 1)
     return fields
 
 
@@ -206,13 +206,12 @@ def _typed(schema: Any, name: str, value: str) -> Any:
     return value
 
 
-def _secret(prompt: str) -> str:
-    value = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()
+def _secret(prompt: str, *, all_of_it: bool = False) -> str:
+    """Typed unseen, or from standard input: a line, or `all_of_it`, since a certificate has many."""
+    if sys.stdin.isatty():
+        value = getpass.getpass(prompt)
+    else:
+        value = sys.stdin.read() if all_of_it else sys.stdin.readline()
     if not value.strip():
         raise Usage("Nothing was typed.")
     return value.strip()
-
-
-def _asked(prompt: str) -> str:
-    print(prompt, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,6 +189,12 @@ def token_from(token_command: str | None) -> str:
     if not token.isascii() or len(token.split()) != 1:
         raise Unreachable("That is no access token: it must be one word. Let the command print nothing else.")
     return token
+
+
+def asked(prompt: str) -> str:
+    """What is typed in answer to a question, which is no part of the command's output."""
+    print(prompt, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
 
 
 def _local_token() -> str:

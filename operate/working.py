@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from operate.looking import WRONG, Answer
-from operate.product import Product, Refused, Usage
+from operate.product import Product, Refused, Usage, asked
 from operate.tables import facts, plain, table, wrapped
 
 _LINES = {
@@ -123,6 +123,15 @@ def replay(product: Product, options: Any) -> Answer:
             outcome.append({"id": id, "outcome": str(error)})
     failed = any(one["outcome"] != "replayed" for one in outcome)
     return outcome, table(outcome, ("id", "outcome"), nothing="quarantine is empty"), WRONG if failed else 0
+
+
+def discard(product: Product, options: Any) -> Answer:
+    """Throw away for good what can be neither read nor replayed. Look at it first."""
+    for id in options.ids:
+        if not options.yes and asked(f"Throw {id} away for good? Type yes: ") != "yes":
+            raise Usage("Nothing more was thrown away.")
+        product.call("DELETE", f"quarantine/{id}")
+    return None, f"{len(options.ids)} thrown away", 0
 
 
 def remap(product: Product, options: Any) -> Answer:

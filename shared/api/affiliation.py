@@ -7,6 +7,7 @@ import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
+from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -70,6 +71,9 @@ def get_affiliation(
     except ValidationError as error:
         wrong = FieldError(field="query", message="Ask by exactly one of name, address and id.")
         raise Invalid("Which host is meant?", [wrong]) from error
+    if address is not None and not _is_address(address):
+        wrong = FieldError(field="query.address", message="This is no IP address; ask for a name by `name`.")
+        raise Invalid("Which host is meant?", [wrong])
     sources = _asked(parts, host)
     return AffiliationOut(
         answer=together(sources),
@@ -77,6 +81,13 @@ def get_affiliation(
         sources=sources,
         reason=None if sources else "No configuration that is switched on can be asked for hosts.",
     )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ip_address(text.strip()))
+    except ValueError:
+        return False
 
 
 def together(sources: list[SourceAnswer]) -> Answer:

@@ -117,10 +117,16 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    detail = {404: "There is nothing at this address.", 405: "This address does not take that method."}
-    return problem(
-        request, error.status_code, detail.get(error.status_code, str(error.detail)), headers=error.headers
-    )
+    detail = _DETAILS.get(error.status_code, str(error.detail))
+    return problem(request, error.status_code, detail, headers=error.headers)
+
+
+# In place of the framework's own words. 400 is what it says of JSON that is too deep or a number too long.
+_DETAILS = {
+    400: "The body cannot be read as JSON.",
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+}
 
 
 def _describe_problems(app: FastAPI) -> None:

@@ -104,7 +104,13 @@ class Allowed:
 
 
 # These note themselves, with more than can be told from here.
-_NOTED_BY_THEMSELVES = frozenset({"hunt", "change_incident", "change_detection"})
+_NOTED_BY_THEMSELVES = frozenset(
+    {
+        *("hunt", "change_incident", "change_detection", "split_detection", "replay"),
+        "discard_quarantined",
+        *("create_configuration", "replace_configuration", "change_configuration"),
+    }
+)
 
 
 def _note(request: Request, parts: Parts, caller: Caller) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Header, Response
 
 from shared.api import configuration_secrets
-from shared.api.caller import Admin, Reader
+from shared.api.acts import note
+from shared.api.caller import Admin, Caller, Reader
 from shared.api.check_shapes import CheckOut, check_out
 from shared.api.configuration_forms import (
     Surroundings,
@@ -36,6 +38,7 @@ from shared.store.configurations import Configured
 from shared.vendors.vendor import Fields, Vendor
 
 router = APIRouter(tags=["configurations"])
+_TRIES = 8  # to change what others change at the same moment
 _PATIENCE = 20.0  # seconds that a save waits for the check that follows it
 
 IfMatch = Annotated[
@@ -61,6 +64,7 @@ def create_configuration(
     fields = validated(vendor, wanted.fields)
     typed = typed_in(fields)
     made = _configured(parts, vendor, fields, typed, id=uuid4().hex)
+    _note(parts, caller, "create_configuration", made, wanted.fields)
     configuration_secrets.keep(parts.secrets, made, typed)
     try:
         saved = parts.configurations.save(made)
@@ -84,11 +88,11 @@ def replace_configuration(
     id: Id, wanted: ConfigurationIn, caller: Admin, parts: Parts, response: Response, if_match: IfMatch = None
 ) -> ConfigurationOut:
     """Replace all fields. A secret that is not sent stays as it is."""
-    before = _found(parts, id)
-    if wanted.vendor != before.configuration.vendor:
+    if wanted.vendor != _found(parts, id).configuration.vendor:
         wrong = FieldError(field="body.vendor", message="cannot be changed: make a new configuration")
         raise Invalid("A configuration stays with its vendor.", [wrong])
-    return _change(before, wanted.fields, parts, response, if_match)
+    change = _Change("replace_configuration", caller, wanted.fields, whole=True)
+    return _changed(id, change, parts, response, if_match)
 
 
 @router.patch("/configurations/{id}", operation_id="change_configuration")
@@ -101,8 +105,8 @@ def change_configuration(
     if_match: IfMatch = None,
 ) -> ConfigurationOut:
     """Change the fields that are sent; everything else stays as it is."""
-    before = _found(parts, id)
-    return _change(before, shown_fields(before.configuration) | wanted.fields, parts, response, if_match)
+    change = _Change("change_configuration", caller, wanted.fields)
+    return _changed(id, change, parts, response, if_match)
 
 
 @router.delete("/configurations/{id}", operation_id="remove_configuration", status_code=204)
@@ -124,15 +128,42 @@ def check_configuration(id: Id, caller: Admin, parts: Parts) -> CheckOut:
     return check_out(parts.doctor.check(_found(parts, id).configuration))
 
 
+@dataclass(frozen=True)
+class _Change:
+    """What somebody wants changed: the fields given, or (`whole`) everything by them."""
+
+    act: str
+    caller: Caller
+    given: dict[str, Any]
+    whole: bool = False
+
+    def of(self, before: Configuration) -> dict[str, Any]:
+        return self.given if self.whole else shown_fields(before) | self.given
+
+
+def _changed(
+    id: str, change: _Change, parts: ApiParts, response: Response, if_match: str | None
+) -> ConfigurationOut:
+    """Without If-Match the change wins: whoever was faster is read again, and changed once more."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _change(_found(parts, id), change, parts, response, if_match)
+        except Conflict:
+            if if_match is not None:
+                raise
+    return _change(_found(parts, id), change, parts, response, if_match)
+
+
 def _change(
-    before: Configured, given: dict[str, Any], parts: ApiParts, response: Response, if_match: str | None
+    before: Configured, change: _Change, parts: ApiParts, response: Response, if_match: str | None
 ) -> ConfigurationOut:
     old = before.configuration
     check_version(if_match, old.etag)
     vendor = _vendor(parts, old.vendor)
-    fields = validated(vendor, given)
+    fields = validated(vendor, change.of(old))
     typed = typed_in(fields)
     wanted = _configured(parts, vendor, fields, typed, id=old.id, before=old)
+    _note(parts, change.caller, change.act, wanted, change.given)
     saved = _saved(parts, wanted, if_match)
     # After the save: who loses the race for the row must not have overwritten the winner's secret.
     configuration_secrets.keep(parts.secrets, saved, typed)
@@ -140,6 +171,13 @@ def _change(
     parts.configurations.read_soon(saved.id, anew=not saved.reads_as(old))
     checkup = _checked_soon(parts, saved)
     return _answer(_found(parts, saved.id), parts, response, checkup)
+
+
+def _note(
+    parts: ApiParts, caller: Caller, act: str, configuration: Configuration, given: dict[str, Any]
+) -> None:
+    """Which fields, never what they say: a secret may be among them."""
+    note(parts, caller, act, configuration.id, vendor=configuration.vendor, fields=", ".join(sorted(given)))
 
 
 def _configured(

@@ -51,9 +51,9 @@ def change_detection(id: Id, wanted: AlertChange, caller: Responder, parts: Part
         raise NotFound("There is no such detection.")
     ways = _ways(parts, card)
     if not ways:
-        raise BadRequest("No configuration that is switched on can change this detection.")
+        raise BadRequest(_no_way(parts, card))
     said = wanted.model_dump(mode="json", exclude_none=True, exclude={"comment"})
-    note(parts, caller, "detection.change", card.id, **said, comment=wanted.comment is not None)
+    note(parts, caller, "change_detection", card.id, **said, comment=wanted.comment is not None)
     configuration, vendor, raw = _change(parts, ways, wanted)
     _log.info("detection %s was changed through configuration %s", card.id, configuration.id)
     if raw is not None:
@@ -61,6 +61,19 @@ def change_detection(id: Id, wanted: AlertChange, caller: Responder, parts: Part
         card = _as_it_will_be(parts, card, configuration, vendor, raw)
     names = {c.configuration.id: c.configuration.display_name for c in parts.configurations.all()}
     return detection_out(card, names, incident_of(parts, card))
+
+
+def _no_way(parts: ApiParts, card: Card) -> str:
+    incident = incident_of(parts, card)
+    if incident:
+        return (
+            "Single alerts of this product cannot be changed, only their incident: "
+            f"PATCH /api/v1/incidents/{incident}."
+        )
+    return (
+        "No configuration that is switched on can change this detection: change it in the vendor's portal, "
+        "or configure Microsoft Graph Security or the product that raised it."
+    )
 
 
 def _ways(parts: ApiParts, card: Card) -> list[Way]:

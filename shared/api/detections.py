@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from shared.api.acts import note
 from shared.api.caller import Reader, Responder
 from shared.api.detection_shapes import (
     Changes,
@@ -108,6 +109,7 @@ def get_detection(
 def split_detection(id: Id, wanted: Split, caller: Responder, parts: Parts) -> SplitOut:
     """Take wrongly joined sightings out, into a detection of their own. They stay apart: what these
     configurations say of that alert later goes to the new detection."""
+    note(parts, caller, "split_detection", id, sightings=", ".join(wanted.sightings))
     left, taken = parts.detections.split(id, wanted.sightings)
     names = _names(parts)
     return SplitOut(

@@ -146,6 +146,8 @@ _WORDS = {
     "string_pattern_mismatch": "This is not in the form that is asked for.",
     "extra_forbidden": "There is no such field.",
     "missing": "This field is required.",
+    "date_from_datetime_parsing": "This is no date.",
+    "date_parsing": "This is no date.",
 }
 
 

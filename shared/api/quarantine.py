@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from shared.api.acts import note
 from shared.api.caller import Admin
 from shared.api.fields import Id
 from shared.api.parts import Parts
@@ -70,6 +71,18 @@ def replay_quarantined(id: Id, caller: Admin, parts: Parts) -> None:
     if parts.quarantine.get(id) is None:
         raise NotFound(_NOTHING)
     parts.quarantiner.replay(id)
+
+
+@router.delete("/quarantine/{id}", operation_id="discard_quarantined", status_code=204)
+def discard_quarantined(id: Id, caller: Admin, parts: Parts) -> None:
+    """Throw it away for good, once somebody has looked at it: what can be neither read nor replayed. The
+    audit keeps what it was, not its content."""
+    found = parts.quarantine.get(id)
+    if found is None:
+        raise NotFound(_NOTHING)
+    what = {"kind": found.kind.value, "source": found.source, "received": found.received}
+    note(parts, caller, "discard_quarantined", id, **what, size=found.size, reason=found.reason)
+    parts.quarantine.remove(id)
 
 
 def _shown(found: Quarantined) -> QuarantinedOut:

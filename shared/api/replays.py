@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.api.acts import note
 from shared.api.caller import Admin
 from shared.api.fields import Cursor, When
 from shared.api.parts import Parts
@@ -45,6 +46,8 @@ class ReplayOut(BaseModel):
 @router.post("/replays", operation_id="replay")
 def replay(wanted: Replay, caller: Admin, parts: Parts) -> ReplayOut:
     """Map stored raw alerts once more. Nothing is announced. Bounded: go on with the cursor."""
+    if wanted.cursor is None:
+        note(parts, caller, "replay", "", since=wanted.since, apply=wanted.apply)
     found = parts.remapper.remap(wanted.since, apply=wanted.apply, cursor=wanted.cursor)
     differences = [
         DifferenceOut(

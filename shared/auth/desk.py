@@ -100,15 +100,15 @@ class SignInDesk:
         TryLater."""
         pending = self.store.pending(configuration.id)
         if pending is None:
-            return self._settled(configuration)
+            return self._settled(configuration.id)
         if pending.state is SignInState.pending and instant_of(self.clock()) >= pending.expires:
             pending = self._ended(pending, SignInState.expired)
         if pending.state is SignInState.pending and pending.method is SignInMethod.device_code:
             pending = self._asked(configuration, pending)
         return self._shown(pending)
 
-    def _settled(self, configuration: Configuration) -> SignIn:
-        kept = self.store.kept(configuration.id)
+    def _settled(self, configuration_id: str) -> SignIn:
+        kept = self.store.kept(configuration_id)
         if kept is None:
             return SignIn(state=SignInState.none)
         state = SignInState.done if kept.ended is None else SignInState.failed
@@ -122,10 +122,10 @@ class SignInDesk:
 
     def _shown(self, pending: PendingSignIn) -> SignIn:
         known = {"state": pending.state, "method": pending.method, "expires": pending.expires}
+        if pending.state is SignInState.done:  # and what has become of it since
+            return self._settled(pending.configuration_id).model_copy(update={"method": pending.method})
         if pending.state is not SignInState.pending:
-            kept = self.store.kept(pending.configuration_id) if pending.state is SignInState.done else None
-            who = {"signed_in_as": kept.signed_in_as, "signed_in": kept.signed_in} if kept else {}
-            return SignIn.model_validate(known | {"problem": pending.problem, "code": pending.code} | who)
+            return SignIn.model_validate(known | {"problem": pending.problem, "code": pending.code})
         try:
             secret = self.store.secret_of(pending)
         except NotFound:  # another instance is just done with it

@@ -84,10 +84,12 @@ def unreachable(error: BaseException, who: str) -> TryLater:
     if any_of(http.ConnectTimeoutError, requests.ConnectTimeout):
         return TryLater(f"{who} did not take the connection in time: check that the network lets it through.")
     if any_of(TimeoutError, http.ReadTimeoutError, requests.ReadTimeout):
-        return TryLater(f"{who} did not answer in time; the next poll tries again.")
+        return TryLater(f"{who} did not answer in time; polling tries again by itself.")
     if any_of(ssl.SSLError) and not any_of(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return TryLater(f"The TLS handshake with {who} failed.")
-    return TryLater(f"{who} closed the connection before its answer was complete; the next poll tries again.")
+    return TryLater(
+        f"{who} closed the connection before its answer was complete; polling tries again by itself."
+    )
 
 
 def dropped(error: BaseException) -> bool:

@@ -93,11 +93,7 @@ class ApiBudget:
             if wait is None:
                 continue
             if blocked is not None or waited + wait > use.patience:
-                raise BudgetSpent(
-                    "The API's calls are left to analysts for the moment; background work goes on in "
-                    f"{wait:.0f} s.",
-                    retry_after=wait,
-                )
+                raise BudgetSpent(_why(blocked is not None, wait), retry_after=wait)
             self._sleep(wait)
             waited += max(wait, 0.1)
 
@@ -192,6 +188,11 @@ class ApiBudget:
             except Conflict:
                 continue
         return after
+
+
+def _why(blocked: bool, wait: float) -> str:
+    what = "has asked to wait" if blocked else "has few calls left, which are kept for analysts"
+    return f"The vendor's API {what}; this goes on by itself in {wait:.0f} s."
 
 
 def _row(api: str, spending: Spending, etag: str) -> Row:

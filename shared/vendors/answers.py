@@ -79,8 +79,8 @@ def read(answer: Answer, who: str, *, may_be_empty: bool) -> dict[str, Any]:
     body = _json(answer.content)
     if not isinstance(body, dict):
         raise TryLater(
-            f"{who} answered something that is not JSON (a proxy or an outage page?); the next poll tries "
-            f"again.{_trace(answer, {})}"
+            f"{who} answered something that is not JSON (a proxy or an outage page?); polling tries "
+            f"again by itself.{_trace(answer, {})}"
         )
     return body
 
@@ -92,7 +92,7 @@ def refusal(answer: Answer, who: str) -> PocketSOCError:
         return _throttled(said)
     if said.status >= 500 or said.status == 408:
         return TryLater(
-            f"{who} is out of order for the moment (HTTP {said.status}); the next poll tries again."
+            f"{who} is out of order for the moment (HTTP {said.status}); polling tries again by itself."
             f"{said.said}{said.trace}"
         )
     return _BY_STATUS.get(said.status, _refused)(said)

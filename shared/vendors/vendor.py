@@ -157,6 +157,7 @@ class Fields(BaseModel):
     display_name: str = Field(
         min_length=1,
         max_length=80,
+        pattern=r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+$",
         title="Display name",
         description="Shown on each detection to say where it came from.",
     )
@@ -185,8 +186,8 @@ class Fields(BaseModel):
     client_secret_expires: date | None = Field(
         None,
         title="Client secret expires",
-        description="The day on which it ends, to be warned of it; not needed where the app may read that "
-        "itself (Application.Read.All).",
+        description="The day on which it ends, as 2028-06-30, to be warned of it; not needed where the app "
+        "may read that itself (Application.Read.All).",
     )
     next_client_secret: SecretStr | None = Field(
         None,
@@ -195,7 +196,9 @@ class Fields(BaseModel):
         json_schema_extra={"writeOnly": True},
     )
     next_client_secret_expires: date | None = Field(
-        None, title="Next client secret expires", description="The day on which the second one ends."
+        None,
+        title="Next client secret expires",
+        description="The day on which the second one ends, as 2028-06-30.",
     )
     certificate: SecretStr | None = Field(
         None,

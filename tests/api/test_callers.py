@@ -57,6 +57,7 @@ TABLE = {
     "GET /api/v1/ledger/{configuration_id}": READER,
     "GET /api/v1/quarantine": ADMIN,
     "GET /api/v1/quarantine/{id}": ADMIN,
+    "DELETE /api/v1/quarantine/{id}": ADMIN,
     "POST /api/v1/quarantine/{id}/replay": ADMIN,
     "POST /api/v1/replays": ADMIN,
 }
@@ -139,7 +140,20 @@ def test_what_admins_and_responders_change_is_in_the_audit(
 
     removed, created = parts.audit.page().entries
     assert (removed.action, removed.subject, removed.name) == ("remove_configuration", id, "Ana Lyst")
-    assert created.action == "create_configuration"
+    assert (created.action, created.subject) == ("create_configuration", id)
+
+
+def test_the_audit_says_which_fields_were_changed_and_never_what_they_say(
+    signed_in: Any, parts: Any, configuration: Any
+) -> None:
+    """A secret may be among them."""
+    change = {"poll_interval": 90, "client_secret": "hush~hush"}
+    signed_in("Admin").patch(f"/api/v1/configurations/{configuration['id']}", json={"fields": change})
+
+    entry = parts.audit.page().entries[0]
+    assert (entry.action, entry.subject) == ("change_configuration", configuration["id"])
+    assert entry.details == {"vendor": "defender_endpoint", "fields": "client_secret, poll_interval"}
+    assert "hush" not in repr(entry)
 
 
 def test_another_tenants_token_is_refused(signed_in: Any) -> None:

@@ -160,6 +160,59 @@ def test_a_stale_change_is_refused_and_changes_nothing(
     assert parts.secrets.get(f"vendor-{configuration['id']}") == CANARY
 
 
+def test_without_if_match_a_change_wins_whoever_else_changes(
+    admin: Any, parts: Any, configuration: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes up what the others have changed at the same moment."""
+    save, others = parts.configurations.save, iter(range(60, 63))
+
+    def crowded(wanted: Any) -> Any:
+        for interval in others:
+            now = parts.configurations.get(wanted.id).configuration
+            save(now.model_copy(update={"poll_interval": interval}))
+            break
+        return save(wanted)
+
+    monkeypatch.setattr(parts.configurations, "save", crowded)
+    answer = admin.patch(f"{URL}/{configuration['id']}", json={"fields": {"display_name": "Mine"}})
+
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["display_name"], answer.json()["fields"]["poll_interval"]) == ("Mine", 62)
+
+
+@pytest.mark.parametrize("name", ["\u0000", "two\nlines", "\u202egnp.exe", "bell\u0007"])
+def test_a_name_has_no_characters_that_hide_or_turn_others(
+    admin: Any, fields: dict[str, Any], name: str
+) -> None:
+    """It stands on phones, in logs and in terminals."""
+    body = {"vendor": "defender_endpoint", "fields": fields | {"display_name": f"A{name}B"}}
+
+    assert admin.post(URL, json=body).status_code == 422
+    assert (
+        admin.post(URL, json=body | {"fields": fields | {"display_name": "Büro 東京 🛡️"}}).status_code == 201
+    )
+
+
+def test_a_date_in_another_form_is_told_how_to_write_it(admin: Any, fields: dict[str, Any]) -> None:
+    """With an example."""
+    wrong = fields | {"next_client_secret": "x", "next_client_secret_expires": "30.06.2028"}
+
+    answer = admin.post(URL, json={"vendor": "defender_endpoint", "fields": wrong})
+
+    [error] = answer.json()["errors"]
+    assert error["message"].startswith("This is no date.")
+    assert "as 2028-06-30" in error["message"]
+
+
+@pytest.mark.parametrize("value", ["[" * 60_000 + "]" * 60_000, "9" * 5000])
+def test_json_that_cannot_be_read_is_told_in_our_words(admin: Any, value: str) -> None:
+    """Too deep, or a number with thousands of digits."""
+    body = f'{{"vendor": "defender_endpoint", "fields": {{"x": {value}}}}}'
+    answer = admin.post(URL, content=body, headers={"content-type": "application/json"})
+
+    assert (answer.status_code, answer.json()["detail"]) == (400, "The body cannot be read as JSON.")
+
+
 def test_the_etag_in_header_and_body_serves_the_next_change(
     admin: Any, configuration: dict[str, Any]
 ) -> None:

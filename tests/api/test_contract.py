@@ -54,6 +54,7 @@ OPERATIONS = [
     "GET /api/v1/ledger/{configuration_id}",
     "GET /api/v1/quarantine",
     "GET /api/v1/quarantine/{id}",
+    "DELETE /api/v1/quarantine/{id}",
     "POST /api/v1/quarantine/{id}/replay",
     "POST /api/v1/replays",
 ]

@@ -215,7 +215,7 @@ def test_every_change_is_noted_before_it_is_made(desk):
     made.vendors["endpoint"].changed = TryLater("Away.")
     made.change(status="resolved", comment="secret words")
     [entry] = made.parts.audit.page().entries
-    assert (entry.action, entry.subject) == ("detection.change", made.card.id)
+    assert (entry.action, entry.subject) == ("change_detection", made.card.id)
     assert entry.details["status"] == "resolved"
     assert "secret words" not in repr(entry)
 

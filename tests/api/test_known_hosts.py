@@ -205,6 +205,15 @@ def test_exactly_one_question_is_asked(desk: Desk, params: dict[str, str]) -> No
     assert desk.endpoint.asked == []
 
 
+@pytest.mark.parametrize("address", ["srv-1", "10.0.0", "10.0.0.4/24", "' or 1 eq 1"])
+def test_what_is_no_address_is_not_asked_for(desk: Desk, address: str) -> None:
+    """422, not "could not ask"."""
+    answer = desk.get("affiliation", address=address)
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "query.address")
+    assert desk.endpoint.asked == []
+
+
 def test_without_anybody_to_ask_there_is_no_answer(desk: Desk) -> None:
     """Least of all a no."""
     for id in ("c1", "c2"):

@@ -54,6 +54,18 @@ def test_what_is_replayed_leaves_the_quarantine_for_its_queue(admin: Any, parts:
     assert (answers, parts.quarantine.count(), parts.queues.depth(Queue.raw_alerts)) == ([202, 404], 0, 1)
 
 
+def test_what_nobody_can_read_is_thrown_away_by_hand_and_that_is_noted(admin: Any, parts: Any) -> None:
+    """What it was stays in the audit, its content does not; a second time there is nothing."""
+    id = parts.quarantine.put(Kind.message, b"garbage", reason="Failed again and again.", source="polls")
+
+    answers = [admin.delete(f"/api/v1/quarantine/{id}").status_code for _ in range(2)]
+
+    [entry] = parts.audit.page().entries
+    assert (answers, parts.quarantine.count()) == ([204, 404], 0)
+    assert (entry.action, entry.subject, entry.details["source"]) == ("discard_quarantined", id, "polls")
+    assert "garbage" not in repr(entry)
+
+
 def test_what_keeps_us_from_seeing_is_shown_as_long_as_it_lasts(reader: Any, parts: Any) -> None:
     """In the status and by itself, with what to do; not while only its end is still to be told."""
     since = "2026-11-20T09:00:00.0000000Z"

@@ -178,7 +178,7 @@ def test_the_inventory_is_listed_with_the_time_it_was_read(deployment: Deploymen
     assert deployment.operate("configurations", "read-inventory", "e1").code == 0
 
 
-def test_quarantine_is_shown_and_replayed(deployment: Deployment) -> None:
+def test_quarantine_is_shown_replayed_and_thrown_away(deployment: Deployment, typed: Typed) -> None:
     """One, or all; what cannot be replayed stays, and says why."""
     deployment.configure_endpoint()
     put = deployment.parts.quarantine.put
@@ -194,6 +194,24 @@ def test_quarantine_is_shown_and_replayed(deployment: Deployment) -> None:
     assert {one["id"]: one["outcome"] == "replayed" for one in replayed.json} == {good: True, bad: False}
     assert [one.id for one in deployment.parts.quarantine.all()] == [bad]
     assert deployment.operate("quarantine", "replay").code == 2
+
+    typed("no\n")
+    kept = deployment.operate("quarantine", "discard", bad)
+    gone = deployment.operate("quarantine", "discard", bad, "--yes")
+
+    assert (kept.code, gone.code) == (2, 0)
+    assert deployment.operate("quarantine", "list").code == 0
+
+
+def test_a_certificate_of_many_lines_comes_on_standard_input(deployment: Deployment, typed: Typed) -> None:
+    """All of it is the secret."""
+    typed("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    ids = (f"tenant_id={sample.TENANT_ID}", f"client_id={sample.CLIENT_ID}", "auth_type=certificate")
+    said = deployment.operate(
+        *("configurations", "add", "defender_endpoint", "display_name=X", *ids, "--secret", "certificate")
+    )
+
+    assert (said.code, "certificate cannot be read" in said.err) == (3, True), said.err  # this one is cut
 
 
 def test_stored_alerts_are_mapped_once_more_with_a_report(deployment: Deployment) -> None:
@@ -346,9 +364,13 @@ def test_a_person_signs_in_with_a_device_code(deployment: Deployment) -> None:
     world.advance(begun.json["interval"] + 1)
     done = deployment.operate("sign-in", "status", id, "--json")
     tested = deployment.operate("sign-in", "test", id)
+    entra_people.revoke(world)
+    refused = deployment.operate("sign-in", "test", id)
+    over = deployment.operate("sign-in", "status", id)
 
     assert (begun.code, begun.json["state"]) == (0, "pending"), begun.err
     assert begun.json["user_code"] in waiting.out
     assert (done.code, done.json["state"]) == (0, "done"), done.out
     assert (tested.code, "read_alerts" in tested.out) == (0, True), tested.out
+    assert (refused.code, over.code, "revoked" in over.out) == (1, 1, True), over.out
     assert deployment.operate("sign-in", "start", "absent").code == 3
