@@ -4,6 +4,7 @@ scores. Pure values."""
 from __future__ import annotations
 
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -70,6 +71,16 @@ class HostQuestion(_Value):
         if sum(bool(one) for one in (self.name, self.address, self.id)) != 1:
             raise ValueError("ask by exactly one of name, address and id")
         return self
+
+    @property
+    def plain_address(self) -> str | None:
+        """The address as products write it; None for what is no IP address. One with a zone (`fe80::1%eth0`)
+        is none: a zone means something on one machine only, and Python takes any characters for it."""
+        given = (self.address or "").strip()
+        try:
+            return None if "%" in given else ip_address(given).compressed
+        except ValueError:
+            return None
 
 
 class Answer(StrEnum):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from ipaddress import ip_address
 
 from shared.errors import Refused
 from shared.nouns.detections import instant_of
@@ -29,7 +28,7 @@ def affiliation(connection: Connection, host: HostQuestion) -> Affiliation:
     if host.name:
         return _answer("computerDnsName", _by_name(connection, host.name.strip().rstrip(".")))
     if host.address:
-        return _by_address(connection, host.address)
+        return _by_address(connection, host.plain_address)
     return _by_id(connection, (host.id or "").strip())
 
 
@@ -43,10 +42,8 @@ def _by_name(connection: Connection, name: str) -> list[Item]:
     return next((found for one in conditions if (found := _machines(connection, one))), [])
 
 
-def _by_address(connection: Connection, given: str) -> Affiliation:
-    try:
-        address = ip_address(given.strip()).compressed
-    except ValueError:
+def _by_address(connection: Connection, address: str | None) -> Affiliation:
+    if address is None:
         return _no_way("lastIpAddress", "This is no IP address.")
     latest = _answer("lastIpAddress", _machines(connection, f"lastIpAddress eq {_literal(address)}"))
     if latest.answer is Answer.yes:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
 
@@ -39,7 +38,7 @@ def affiliation(connection: Connection, host: HostQuestion) -> Affiliation:
     if host.name:
         return _by_name(connection, host.name.strip().rstrip("."))
     if host.address:
-        return _by_address(connection, host.address.strip())
+        return _by_address(connection, host.plain_address)
     return _by_id(connection, (host.id or "").strip())
 
 
@@ -81,10 +80,8 @@ def _own(connection: Connection, given: str) -> Item | None:
     return found if found is not None and found.id.lower() == given.lower() else None
 
 
-def _by_address(connection: Connection, given: str) -> Affiliation:
-    try:
-        address = ip_address(given).compressed
-    except ValueError:
+def _by_address(connection: Connection, address: str | None) -> Affiliation:
+    if address is None:
         return _cannot("This is no IP address.")
     if PERMISSION not in access.granted(connection.api.token_claims()):
         return _cannot(

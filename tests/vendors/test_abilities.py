@@ -61,7 +61,7 @@ class Answering:
     """An `Api` that gives the prepared answers to whatever is asked; an error among them is raised."""
 
     def __init__(self, *answers):
-        self._answers, self.calls = list(answers), []
+        self._answers, self.calls, self.roles = list(answers), [], []
 
     def get(self, path_or_url, params=None, **more):
         return self._next("GET", path_or_url, params, None)
@@ -73,7 +73,7 @@ class Answering:
         raise AssertionError("asking changes nothing")
 
     def token_claims(self):
-        return {}
+        return {"roles": self.roles}
 
     def _next(self, *call):
         self.calls.append(json.dumps(call, ensure_ascii=False))
@@ -288,3 +288,14 @@ def test_a_question_cannot_be_turned_into_another(slug, ask, field):
         assert "x' or" not in call
         assert "/../" not in call.split('"')[3]
         assert "?z" not in call.split('"')[3]
+
+
+@every_witness
+@pytest.mark.parametrize("zone", ["' or 1==1 or '", "'|x", "')/../../alerts?x=1", "eth0", "\n|x"])
+def test_a_zone_of_an_address_never_reaches_a_query(slug, ask, zone):
+    """Python takes any characters behind the % of an IPv6 address for the name of a network card."""
+    connection = ask(slug, {"value": [], "results": []})
+    connection.api.roles.append("ThreatHunting.Read.All")
+    found = VENDORS[slug].affiliation(connection, HostQuestion(address=f"fe80::1%{zone}"))
+    assert found.answer is Answer.could_not_ask
+    assert connection.api.calls == []
