@@ -7,7 +7,9 @@ incident that comes again in the overlap under the ETag under which its alerts w
 asked again while fewer alerts have come than it counts: they become visible a little after it.
 
 An incident whose alerts cannot be had now stops nothing: it is yielded without them and stays owed, and the
-next walks begin with what is owed.
+next walks begin with what is owed. Where the app may read incidents but not their alerts, the incidents are
+yielded, the walk ends with the error, and what its cursor remembers is from before them: once the role is
+granted, their alerts are read.
 
 The cursor (JSON): `list`, keyset_walk's; `read`, short hashes of incidents with their ETags; `owed`, names.
 Source: "Incidents - List", "Incidents - List Alerts" in the ARM reference (api-version 2025-09-01).
@@ -16,16 +18,27 @@ Source: "Incidents - List", "Incidents - List Alerts" in the ARM reference (api-
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from shared.errors import OperatorMustAct, PocketSOCError, Refused, Throttled, TryLater, Unreadable
+from shared.errors import (
+    BudgetSpent,
+    OperatorMustAct,
+    PermissionMissing,
+    PocketSOCError,
+    Refused,
+    Throttled,
+    TryLater,
+    Unreadable,
+)
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Instant, unique
 from shared.vendors.keyset_pages import Listing, ListPage
 from shared.vendors.keyset_walk import walk
+from shared.vendors.listing import pages
 from shared.vendors.loose_json import each, fields, number, text, when
 from shared.vendors.sentinel_incidents import name_of, properties_of
 from shared.vendors.vendor import Api, Connection, Cursor, Page, SweepPage
@@ -38,6 +51,8 @@ _MOST_READ_KEPT = 400
 _MOST_OWED = 50
 _FAILURES_IN_A_ROW = 3
 
+_log = logging.getLogger(__name__)
+
 
 def fetch(connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
     """Walk from the cursor to the present. Raises what `Api` raises, TryLater for paging that never ends,
@@ -45,7 +60,7 @@ def fetch(connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
     known = dict(cursor or {})
     reader = _Reader.of(connection, known)
     place = known.get("list") if isinstance(known.get("list"), dict) else None
-    reader.take(list(reader.owed_again()))
+    reader.take(reader.owed_again())
     for page in walk(connection, place, incidents_of(connection.configuration)):
         try:
             reader.take(page.alerts)
@@ -53,8 +68,11 @@ def fetch(connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
             if reader.incidents:  # what has been read is kept, and not read again
                 yield reader.page(place, done=False)
             raise
-        place = page.cursor
-        yield reader.page(place, done=page.done)
+        if reader.denied is None:
+            place = page.cursor
+        yield reader.page(place, done=page.done and reader.denied is None)
+    if reader.denied is not None:
+        raise reader.denied
 
 
 def sweep(connection: Connection, since: Instant) -> Iterator[tuple[Any, ...]]:
@@ -63,6 +81,8 @@ def sweep(connection: Connection, since: Instant) -> Iterator[tuple[Any, ...]]:
     reader = _Reader.of(connection, {})
     for page in walk(connection, {"at": since}, incidents_of(connection.configuration)):
         reader.take(page.alerts)
+        if reader.denied is not None:
+            raise reader.denied
         yield SweepPage.of(reader.page(None, done=False).alerts, when(page.cursor.get("at")))
 
 
@@ -113,27 +133,29 @@ def incident_path(configuration: Configuration, name: str) -> str:
 
 def alerts_of(api: Api, path: str) -> list[Any]:
     """The alerts of the incident at this path. Raises Unreadable for an answer without a list."""
-    return _rows(api.post(f"{path}/alerts", params=VERSION), "alerts")
+    rows = fields(api.post(f"{path}/alerts", params=VERSION)).get("value")
+    if not isinstance(rows, list):
+        raise Unreadable(f"{WHO} answered without a list of alerts. The next poll tries again.")
+    return rows
 
 
 def with_comments(api: Api, path: str, incident: Any) -> Any:
-    """The incident with its comments, if it counts any."""
+    """The incident with its comments, if it counts any and they may be read."""
     counted = fields(properties_of(incident).get("additionaldata")).get("commentscount")
     if not isinstance(incident, dict) or not number(counted):
         return incident
-    return {**incident, "comments": _rows(api.get(f"{path}/comments", VERSION), "comments")}
-
-
-def _rows(answer: dict[str, Any], what: str) -> list[Any]:
-    rows = fields(answer).get("value")
-    if not isinstance(rows, list):
-        raise Unreadable(f"{WHO} answered without a list of {what}. The next poll tries again.")
-    return rows
+    try:
+        said = [one for rows in pages(api, f"{path}/comments", VERSION, who=WHO) for one in rows]
+    except PermissionMissing as error:
+        _log.warning("an incident is shown without its comments: %s", error)
+        return incident
+    return {**incident, "comments": said}
 
 
 @dataclass
 class _Reader:
-    """Reads what belongs to incidents, and makes pages."""
+    """Reads what belongs to incidents, and makes pages. `denied`: the app may not list alerts; nobody's are
+    asked for any more."""
 
     api: Api
     configuration: Configuration
@@ -142,6 +164,7 @@ class _Reader:
     incidents: list[Any] = field(default_factory=list)
     alerts: list[Any] = field(default_factory=list)
     failures: int = 0
+    denied: PermissionMissing | None = None
 
     @classmethod
     def of(cls, connection: Connection, cursor: Cursor) -> _Reader:
@@ -155,10 +178,11 @@ class _Reader:
         for name in tuple(self.owed):
             try:
                 found = self.api.get(incident_path(self.configuration, name), VERSION)
-            except Refused as error:
-                if error.status != 404:
-                    raise
-                self.owed.remove(name)
+            except (TryLater, Refused) as error:
+                if _is_gone(error):
+                    self.owed.remove(name)
+                else:
+                    self._fail(name, error)
                 continue
             yield found
 
@@ -180,23 +204,23 @@ class _Reader:
         return made
 
     def _take(self, row: Any, name: str, mark: str | None) -> None:
+        if self.denied is not None:
+            self.incidents.append(row)
+            return
         path = incident_path(self.configuration, name)
         try:
             alerts = alerts_of(self.api, path)
             whole = with_comments(self.api, path, row)
-        except Refused as error:
-            if error.status != 404:
-                raise
-            alerts, whole = [], row  # it was deleted meanwhile
-        except Throttled:
-            raise
-        except (TryLater, Unreadable):
-            self.failures += 1
-            if self.failures >= _FAILURES_IN_A_ROW:  # an outage, and not this one's fault
-                raise
-            self.owed = list(unique([*self.owed, name]))
+        except PermissionMissing as error:
+            self.denied = error
             self.incidents.append(row)
             return
+        except (TryLater, Refused, Unreadable) as error:
+            if not _is_gone(error):
+                self._fail(name, error)
+                self.incidents.append(row)
+                return
+            alerts, whole = [], row  # it was deleted meanwhile
         self.failures = 0
         self.owed = [one for one in self.owed if one != name]
         self.incidents.append({**whole, "alerts": [alert_name(one) for one in alerts]})
@@ -204,6 +228,18 @@ class _Reader:
         if mark and len(alerts) >= _counted(row):
             self.read.pop(mark, None)
             self.read[mark] = None
+
+    def _fail(self, name: str, error: PocketSOCError) -> None:
+        """The incident is owed. Raises the error where it is not this one's fault."""
+        self.failures += 1
+        if isinstance(error, Throttled | BudgetSpent) or self.failures >= _FAILURES_IN_A_ROW:
+            raise error
+        self.owed = list(unique([*self.owed, name]))
+        _log.warning("an incident's alerts are owed: %s", error)
+
+
+def _is_gone(error: PocketSOCError) -> bool:
+    return isinstance(error, Refused) and error.status == 404
 
 
 def alert_name(alert: Any) -> str | None:
