@@ -7,7 +7,9 @@ ten minutes old, because its members may be shown later than the change itself; 
 so that the overlap of polls costs nothing. What has been read is remembered in the cursor, also in the middle
 of a page: however few calls a minute the service grants, a large backlog gets done. An incident whose members
 the service fails to give is owed: the others are read, then those that are owed are tried again, and where
-one is left the walk does not say `done` but ends with the error.
+one is left the walk does not say `done` but ends with the error. Where members may not be read at all, the
+incidents come without them, the walk ends with the error, and its cursor stays before them: once the
+permission is granted, their alerts are read.
 """
 
 from __future__ import annotations
@@ -20,7 +22,15 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from shared.errors import BudgetSpent, PocketSOCError, Refused, Throttled, TryLater
+from shared.errors import (
+    BudgetSpent,
+    PermissionMissing,
+    PocketSOCError,
+    Refused,
+    Throttled,
+    TryLater,
+    Unreadable,
+)
 from shared.nouns.detections import Instant, earlier, instant_of
 from shared.vendors.listing import pages
 from shared.vendors.loose_json import fields, text, when, words
@@ -46,11 +56,15 @@ def with_members(connection: Connection, cursor: Cursor | None, walked: Iterator
     before: dict[str, Any] = dict(cursor or {})
     for page in walked:
         yield from reader.read(iter(page.alerts), before)
-        before = page.cursor
+        if reader.denied is None:
+            before = page.cursor
         if page.done:
             yield from reader.read(reader.owed(), before, again=True)
+        if page.done and reader.denied is None:
             memory.prune()
-        yield reader.page(before, done=page.done and not memory.owed)
+        yield reader.page(before, done=page.done and reader.denied is None and not memory.owed)
+    if reader.denied is not None:
+        raise reader.denied
     if memory.owed:
         raise reader.trouble or TryLater(f"{_WHO} did not give the alerts of an incident.")
 
@@ -80,13 +94,15 @@ def _naming(incident: dict[str, Any], members: list[Any]) -> dict[str, Any]:
 
 @dataclass
 class _Reader:
-    """Reads incidents' members and makes pages of them. `trouble` is the last failure of the service."""
+    """Reads incidents' members and makes pages of them. `trouble` is the last failure of the service;
+    `denied`: members may not be read, and none are asked for any more."""
 
     api: Api
     memory: _Memory
     incidents: list[Any] = field(default_factory=list)
     alerts: list[Any] = field(default_factory=list)
-    trouble: TryLater | None = None
+    trouble: PocketSOCError | None = None
+    denied: PermissionMissing | None = None
     in_a_row: int = 0
 
     def read(
@@ -114,15 +130,11 @@ class _Reader:
         for number in tuple(self.memory.owed):
             try:
                 raw = self.api.get(_path(number))
-            except (Throttled, BudgetSpent):
-                raise
-            except TryLater as error:
-                self._owe(number, error)
-                continue
-            except Refused as error:
-                if error.status != 404:
-                    raise
-                self.memory.owed.remove(number)
+            except (TryLater, Refused) as error:
+                if isinstance(error, Refused) and error.status == 404:
+                    self.memory.owed.remove(number)
+                else:
+                    self._owe(number, error)
                 continue
             yield raw
 
@@ -133,11 +145,16 @@ class _Reader:
             return
         if not (again or self.memory.wants(raw, number, updated)):
             return
+        if self.denied is not None:
+            self.incidents.append(raw)
+            return
         try:
             members = [one for rows in self._members(raw, number) for one in rows]
-        except (Throttled, BudgetSpent):
-            raise  # all calls would be refused
-        except TryLater as error:
+        except PermissionMissing as error:
+            self.incidents.append(raw)
+            self._forbid(number, error)
+            return
+        except (TryLater, Refused, Unreadable) as error:
             self._owe(number, error)
             return
         self.in_a_row = 0
@@ -150,7 +167,17 @@ class _Reader:
         merged = text(fields(raw).get("redirectincidentid")) is not None
         return iter(()) if merged else members_of(self.api, number)
 
-    def _owe(self, number: str, error: TryLater) -> None:
+    def _forbid(self, number: str, error: PermissionMissing) -> None:
+        """One whose members may not be read is owed like one that fails. Several in a row: none may be."""
+        self.in_a_row += 1
+        self.trouble = error
+        if self.in_a_row >= _OUTAGE or not self.memory.owe(number):
+            self.denied = error
+
+    def _owe(self, number: str, error: PocketSOCError) -> None:
+        """Raises the error where it is not this incident's trouble."""
+        if isinstance(error, Throttled | BudgetSpent):
+            raise error  # as would be every other call
         self.in_a_row += 1
         self.trouble = error
         if not self.memory.owe(number) or self.in_a_row >= _OUTAGE:

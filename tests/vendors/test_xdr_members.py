@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from shared.errors import BudgetSpent, PermissionMissing, Refused, Throttled, TryLater
+from shared.errors import (
+    BudgetSpent,
+    PermissionMissing,
+    PocketSOCError,
+    Refused,
+    Throttled,
+    TryLater,
+    Unreadable,
+)
 from shared.nouns.detections import instant
 from shared.vendors.registry import VENDORS
 from shared.vendors.xdr_members import SETTLED
@@ -26,6 +34,7 @@ class GraphService:
     rows: list[dict[str, Any]] = field(default_factory=list)
     members: dict[str, list[str]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    trouble: PocketSOCError = field(default_factory=lambda: TryLater("It is out of order."))
     gone: set[str] = field(default_factory=set)
     quota: int = 10_000
     members_a_page: int = 100
@@ -56,7 +65,7 @@ class GraphService:
         if number in self.gone:
             raise Refused("It is not there.", status=404)
         if number in self.broken:
-            raise TryLater("It is out of order.")
+            raise self.trouble
         ids = self.members.get(number, [])
         page = {"value": [{"id": one} for one in ids[skip : skip + self.members_a_page]]}
         if len(ids) > skip + self.members_a_page:
@@ -96,7 +105,7 @@ def until_it_fails(walk: Iterator[Any]) -> tuple[list[Any], Exception | None]:
     try:
         for page in walk:
             pages.append(page)
-    except TryLater as error:
+    except PocketSOCError as error:
         return pages, error
     return pages, None
 
@@ -248,15 +257,42 @@ def test_our_own_budget_is_no_incidents_trouble(over):
     assert numbers(rest) == [3, 4, 5]
 
 
-def test_a_missing_permission_for_alerts_is_told(over):
-    """Incidents without their alerts would look like a quiet tenant."""
+@pytest.mark.parametrize("count", [1, 2, 3, 120])
+def test_incidents_come_although_their_alerts_may_not_be_read(over, count):
+    """The walk ends with what is missing: incidents without their alerts would look like a quiet tenant. It
+    asks for no more than it must to know that, and reads all of them once it is granted."""
+    missing = PermissionMissing("It lacks SecurityAlert.Read.All.")
+    rows = [graph_incident(n, f"10:{n // 60:02}:{n % 60:02}") for n in range(count)]
+    api = GraphService(rows, {str(n): [f"a{n}"] for n in range(count)}, broken={str(n) for n in range(count)})
+    api.trouble = missing
+    cursor: Any = None
+    for _ in range(3):
+        pages, error = until_it_fails(VENDOR.fetch(over(api), cursor))
+        assert error is missing
+        assert set(numbers(pages)) == set(range(count))
+        assert not any(page.done for page in pages)
+        cursor = pages[-1].cursor
+    assert len(api.asked) <= 9
+    api.broken.clear()
+    healed = list(VENDOR.fetch(over(api), cursor))
+    assert {one["id"] for page in healed for one in page.alerts} == {f"a{n}" for n in range(count)}
+    assert healed[-1].done
 
-    class Unpermitted(GraphService):
-        def _one(self, path):
-            raise PermissionMissing("It lacks SecurityAlert.Read.All.")
 
-    with pytest.raises(PermissionMissing):
-        list(VENDOR.fetch(over(Unpermitted([graph_incident(1, "11:00:00")])), None))
+@pytest.mark.parametrize(
+    "trouble", [PermissionMissing("Not this one."), Refused("Bad.", status=400), Unreadable("No list.")]
+)
+def test_one_incident_that_is_refused_does_not_hold_up_the_others(over, trouble):
+    """For good; the walk says so each time."""
+    rows = [graph_incident(n, f"11:0{n}:00") for n in range(6)]
+    api = GraphService(rows, {str(n): [f"a{n}"] for n in range(6)}, broken={"2"}, trouble=trouble)
+    cursor, found = None, []
+    for _ in range(2):
+        pages, error = until_it_fails(VENDOR.fetch(over(api), cursor))
+        found += [one["id"] for page in pages for one in page.alerts]
+        cursor = pages[-1].cursor
+        assert error is trouble
+    assert found == ["a0", "a1", "a3", "a4", "a5"]
 
 
 def test_rows_that_are_no_incidents_are_handed_on(over):
