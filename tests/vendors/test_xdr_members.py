@@ -6,9 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shared.errors import (
     BudgetSpent,
@@ -293,6 +296,46 @@ def test_one_incident_that_is_refused_does_not_hold_up_the_others(over, trouble)
         cursor = pages[-1].cursor
         assert error is trouble
     assert found == ["a0", "a1", "a3", "a4", "a5"]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    times=st.lists(st.integers(0, 6), min_size=1, max_size=25),
+    updates=st.dictionaries(st.integers(1, 80), st.integers(0, 24), max_size=10),
+    troubles=st.lists(st.tuples(st.sets(st.integers(0, 24), max_size=8), st.booleans()), max_size=4),
+    kills=st.lists(st.integers(1, 4), max_size=8),
+    quota=st.integers(5, 60),
+)
+def test_the_members_of_every_last_state_are_read_whatever_happens(
+    over, times, updates, troubles, kills, quota
+):
+    """Updates between calls, incidents that fail or may not be read, throttling, runs killed after any page;
+    then quiet walks."""
+    rows = [graph_incident(n, f"08:0{time}:00.5") for n, time in enumerate(times)]
+    clock, found, cursor = iter(range(100)), set(), None
+
+    class Changing(GraphService):
+        def get(self, path, params=None):
+            number = updates.pop(self.lists + len(self.asked), None)
+            if number is not None:
+                at = f"{DAY}09:{next(clock):02}:00.0000001Z"
+                rows[number % len(rows)]["lastUpdateDateTime"] = at
+                self.members[str(number % len(rows))].append(at)
+            return super().get(path, params)
+
+    api = Changing(rows, {str(n): [f"a{n}"] for n in range(len(rows))}, quota=quota)
+    for broken, forbidden in [*troubles, (set(), False)]:
+        api.broken = {str(number) for number in broken}
+        api.trouble = PermissionMissing("No.") if forbidden else TryLater("Later.")
+        for pages in [*kills, 1000]:
+            for page in until_it_fails(islice(VENDOR.fetch(over(api), cursor), pages))[0]:
+                found |= {one["id"] for one in page.alerts}
+                cursor = page.cursor
+    updates.clear()
+    api.quota = 10_000
+    for page in VENDOR.fetch(over(api), cursor):
+        found |= {one["id"] for one in page.alerts}
+    assert {one for ids in api.members.values() for one in ids} <= found
 
 
 def test_rows_that_are_no_incidents_are_handed_on(over):
