@@ -4,122 +4,23 @@ twice."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import (
-    BudgetSpent,
-    OperatorMustAct,
-    PermissionMissing,
-    PocketSOCError,
-    Refused,
-    Throttled,
-    TryLater,
-    Unreadable,
-)
-from shared.nouns.detections import instant
+from shared.errors import OperatorMustAct, TryLater, Unreadable
 from shared.vendors.sentinel_walk import fetch, sweep
-
-NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-ROOT = "https://management.azure.com"
-
-
-def incident(name: str, time: str, alerts: int = 1, **more: Any) -> dict[str, Any]:
-    counts = {"alertsCount": alerts, "commentsCount": 0}
-    properties = {"lastModifiedTimeUtc": f"2026-03-02T{time}Z", "additionalData": counts, **more}
-    return {"name": name, "etag": f'"{time}"', "properties": properties}
-
-
-@dataclass
-class Workspace:
-    """The incidents list, ordered and paged by number of rows behind links, and what belongs to each."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    page_size: int = 50
-    between: Callable[[int], None] = lambda number: None
-    trouble: dict[str, PocketSOCError] = field(default_factory=dict)
-    lost: dict[str, PocketSOCError] = field(default_factory=dict)
-    hidden: set[str] = field(default_factory=set)
-    lists: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-    calls: int = 0
-
-    def get(self, path: str, params: Any = None) -> dict[str, Any]:
-        assert "$skip" not in (params or {}), "Azure Resource Manager does not know it"
-        query = dict(params or {}) or {k: v[0] for k, v in parse_qs(urlsplit(path).query).items()}
-        assert query["api-version"] == "2025-09-01"
-        self._count()
-        path = urlsplit(path).path
-        if path.endswith("/incidents"):
-            return self._list(query)
-        name = path.rpartition("/")[2]
-        if name in self.lost:
-            raise self.lost[name]
-        if name == "comments":
-            return {"value": [{"properties": {"message": "Seen."}}]}
-        found = next((row for row in self.rows if row["name"] == name), None)
-        if found is None:
-            raise Refused("gone", status=404)
-        return found
-
-    def post(self, path: str, body: Any = None, params: Any = None) -> dict[str, Any]:
-        assert (body, params) == (None, {"api-version": "2025-09-01"})
-        self._count()
-        name = path.split("/")[-2]
-        self.asked.append(name)
-        if name in self.trouble:
-            raise self.trouble[name]
-        row = next((row for row in self.rows if row["name"] == name), None)
-        if row is None:
-            raise Refused("gone", status=404)
-        count = 0 if name in self.hidden else row["properties"]["additionalData"]["alertsCount"]
-        return {"value": [{"properties": {"systemAlertId": f"{name}.{n}"}} for n in range(count)]}
-
-    def _count(self) -> None:
-        self.calls += 1
-        assert self.calls < 2000, "this never ends"
-        self.between(self.calls)
-
-    def _list(self, query: dict[str, str]) -> dict[str, Any]:
-        assert query["$orderby"] == "properties/lastModifiedTimeUtc asc"
-        self.lists.append(query["$filter"])
-        since = instant(query["$filter"].removeprefix("properties/lastModifiedTimeUtc ge ")) or ""
-        found = sorted((row for row in self.rows if _time(row) >= since), key=_time)
-        skip, size = int(query.get("$skipToken", "0")), min(self.page_size, int(query["$top"]))
-        answer: dict[str, Any] = {"value": found[skip : skip + size]}
-        if len(found) > skip + size:
-            again = "&".join(f"{k}={v}" for k, v in {**query, "$skipToken": skip + size}.items())
-            answer["nextLink"] = f"{ROOT}/x/incidents?{again}"
-        return answer
-
-
-def _time(row: dict[str, Any]) -> str:
-    return instant(row["properties"]["lastModifiedTimeUtc"]) or ""
+from tests.vendors.sentinel_workspace import NOW, ROOT, Workspace, alerts, incident, names, reading
 
 
 @pytest.fixture
 def read(connect: Callable[..., Any]) -> Callable[..., list[Any]]:
     """A whole walk."""
-
-    def run(workspace: Workspace, cursor: Any = None, *, now: datetime = NOW) -> list[Any]:
-        return list(fetch(connect(workspace, slug="sentinel", now=now), cursor))
-
-    return run
-
-
-def names(pages: list[Any]) -> list[str]:
-    return [row["name"] for page in pages for row in page.incidents]
-
-
-def alerts(pages: list[Any]) -> list[str]:
-    return [row["alert"]["properties"]["systemAlertId"] for page in pages for row in page.alerts]
+    return reading(connect)
 
 
 def test_incidents_come_with_their_alerts(read):
@@ -179,131 +80,6 @@ def test_a_change_during_the_walk_hides_no_other_incident(read):
             rows[0] |= incident("a0", "11:00:00")
 
     assert set(names(read(Workspace(rows, page_size=3, between=change)))) == {f"a{n}" for n in range(9)}
-
-
-def test_one_incident_that_cannot_be_read_stops_nothing(read):
-    """It comes without its alerts, is owed, and is asked for by name until it can be read."""
-    workspace = Workspace([incident("a", "08:00:00"), incident("b", "11:00:00")])
-    workspace.trouble["a"] = TryLater("out of order")
-    first = read(workspace)
-    again = read(workspace, first[-1].cursor)
-    workspace.trouble.clear()
-    mended = read(workspace, again[-1].cursor)
-    assert (names(first), alerts(first)) == (["a", "b"], ["b.0"])
-    assert (alerts(again), alerts(mended)) == ([], ["a.0"])
-    assert [pages[-1].cursor["owed"] for pages in (first, again, mended)] == [["a"], ["a"], []]
-    assert first[-1].done
-
-
-def test_an_owed_incident_that_is_gone_is_forgotten(read):
-    """Somebody deleted it."""
-    workspace = Workspace([incident("a", "08:00:00")], trouble={"a": TryLater("out of order")})
-    cursor = read(workspace)[-1].cursor
-    workspace.rows.clear()
-    assert read(workspace, cursor)[-1].cursor["owed"] == []
-
-
-def test_an_incident_that_is_deleted_while_it_is_read_has_no_alerts(read):
-    """And no error."""
-    workspace = Workspace([incident("a", "08:00:00")], trouble={"a": Refused("gone", status=404)})
-    pages = read(workspace)
-    assert (names(pages), alerts(pages), pages[-1].cursor["owed"]) == (["a"], [], [])
-
-
-@pytest.mark.parametrize("trouble", [TryLater("out of order"), Refused("400", status=400)])
-def test_an_owed_incident_that_itself_cannot_be_read_stops_nothing(read, trouble):
-    """The service gives neither its alerts nor, by its name, itself."""
-    workspace = Workspace([incident("a", "08:00:00"), incident("b", "11:00:00")])
-    workspace.trouble["a"] = trouble
-    cursor = read(workspace)[-1].cursor
-    workspace.lost["a"] = trouble
-    workspace.rows.append(incident("c", "11:30:00"))
-    again = read(workspace, cursor)
-    assert (names(again), again[-1].cursor["owed"], again[-1].done) == (["c"], ["a"], True)
-    workspace.trouble.clear()
-    workspace.lost.clear()
-    assert alerts(read(workspace, again[-1].cursor)) == ["a.0"]
-
-
-def test_incidents_come_although_their_alerts_may_not_be_listed(connect, read):
-    """The walk ends with what is missing, asks for no more alerts than it must to know that, and reads them
-    all once it is granted."""
-    rows = [incident(f"a{n}", f"08:0{n}:00") for n in range(9)]
-    workspace = Workspace(rows, page_size=4)
-    missing = PermissionMissing("The app lacks incidents/alerts/action.")
-    workspace.trouble = {row["name"]: missing for row in rows[2:]}
-    walked: list[Any] = []
-    with pytest.raises(PermissionMissing, match=r"alerts/action"):
-        walked.extend(fetch(connect(workspace, slug="sentinel"), None))
-    assert set(names(walked)) == {f"a{n}" for n in range(9)}
-    assert not any(page.done for page in walked)
-    assert workspace.asked == ["a0", "a1", "a2"]
-    workspace.trouble.clear()
-    assert alerts(walked) + alerts(read(workspace, walked[-1].cursor)) == [f"a{n}.0" for n in range(9)]
-
-
-def test_a_sweep_that_may_not_list_alerts_says_so(connect):
-    """Nothing found would mean that nothing is missing."""
-    workspace = Workspace([incident("a", "08:00:00")], trouble={"a": PermissionMissing("403")})
-    with pytest.raises(PermissionMissing):
-        list(sweep(connect(workspace, slug="sentinel"), "2026-03-02T07:00:00.0000000Z"))
-
-
-def test_comments_that_may_not_be_read_cost_only_comments(read):
-    """A role of the customer's own may leave them out."""
-    workspace = Workspace([incident("a", "08:00:00")], lost={"comments": PermissionMissing("403")})
-    workspace.rows[0]["properties"]["additionalData"]["commentsCount"] = 1
-    pages = read(workspace)
-    assert (alerts(pages), pages[-1].done) == (["a.0"], True)
-    assert "comments" not in pages[0].incidents[0]
-
-
-def test_comments_are_read_to_the_last_page(read):
-    """Azure Resource Manager may link a further one."""
-
-    class Talkative(Workspace):
-        def get(self, path: str, params: Any = None) -> dict[str, Any]:
-            answer = super().get(path, params)
-            if path.endswith("/comments"):
-                answer["nextLink"] = f"{ROOT}/a/comments?api-version=2025-09-01"
-            return answer
-
-    workspace = Talkative([incident("a", "08:00:00")])
-    workspace.rows[0]["properties"]["additionalData"]["commentsCount"] = 2
-    assert len(read(workspace)[0].incidents[0]["comments"]) == 2
-
-
-@pytest.mark.parametrize(
-    "trouble", [Throttled("wait", retry_after=17), BudgetSpent("ours"), OperatorMustAct("no sign-in")]
-)
-def test_what_is_not_one_incidents_fault_ends_the_poll(connect, trouble):
-    """What was read until then is kept, and is not read again."""
-    rows = [incident(f"a{n}", f"11:5{n}:00") for n in range(5)]
-    workspace = Workspace(rows, trouble={"a3": trouble})
-    cursor, found = None, []
-
-    def poll() -> None:
-        nonlocal cursor
-        for page in fetch(connect(workspace, slug="sentinel"), cursor):
-            cursor = page.cursor
-            found.extend(alerts([page]))
-
-    with pytest.raises(type(trouble)):
-        poll()
-    workspace.trouble.clear()
-    workspace.asked.clear()
-    poll()
-    assert found == [f"a{n}.0" for n in range(5)]
-    assert workspace.asked == ["a3", "a4"]
-
-
-def test_one_failure_after_the_other_is_an_outage(connect):
-    """Not a thousand owed incidents."""
-    rows = [incident(f"a{n}", f"08:0{n}:00") for n in range(9)]
-    workspace = Workspace(rows, trouble={row["name"]: TryLater("out of order") for row in rows})
-    with pytest.raises(TryLater):
-        list(fetch(connect(workspace, slug="sentinel"), None))
-    assert len(workspace.asked) == 3
 
 
 @pytest.mark.parametrize("killed_after", range(1, 7))
