@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from shared.nouns.detections import Channel, Detection, Instant, Severity, Status, unique
 
@@ -34,6 +34,14 @@ class Sighting(_Value):
     stands_since: Instant
     received: Instant
     fingerprint: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, data: Any) -> Any:
+        """As stored before there was `stands_since`: cards are not migrated, they are read as they are."""
+        if isinstance(data, dict) and "stands_since" not in data and "observed" in data:
+            return {**data, "stands_since": data["observed"]}
+        return data
 
     @classmethod
     def of(

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.errors import BadRequest, Conflict, PocketSOCError, Refused, TryLater
+from shared.errors import BadRequest, Conflict, PocketSOCError, Refused, TryLater, Unreadable
+from shared.nouns.cards import Card
 from shared.nouns.detections import Instant, earlier, instant_of
 from shared.nouns.exports import ASSET_KINDS, RISK_KINDS, ExportFilter, alert_risk
 from shared.store.detections import Detections
@@ -125,7 +126,7 @@ class Collector:
                 return
             told = dict[str, str]()
             lines: list[str] = []
-            for card in filter(None, (self.detections.get(one.id) for one in page.cards)):
+            for card in filter(None, (self._card(one.id) for one in page.cards)):
                 risk = alert_risk(card)
                 told[card.id] = risk.version
                 if mark.told.get(card.id) != risk.version and self.wanted.wants_risk(risk):
@@ -135,6 +136,13 @@ class Collector:
             if following != mark and (page.cards or self._aged(mark)):
                 version = self.exported.set_mark(_ALERTS, following.model_dump_json(), version)
             mark, more = following, page.more
+
+    def _card(self, id: str) -> Card | None:
+        try:
+            return self.detections.get(id)
+        except Unreadable:  # one that was damaged must not keep the others from the collector
+            _log.error("detection %s has lost its document and is not handed over", id)
+            return None
 
     def _catch_up(self, link: Link, run: _Run, mark: AlertsMark, version: str) -> tuple[AlertsMark, str]:
         """Walk the feed for what has changed since the collector fell behind; gives the mark and its version

@@ -95,12 +95,15 @@ def document_blob(row: Row) -> str | None:
 
 
 def card_of(row: Row, blobs: Blobs) -> Card:
-    """The card of a row. Raises Unreadable when its document is missing."""
+    """The card of a row. Raises Unreadable when its document is missing or damaged."""
     name = document_blob(row)
     document: Any = blobs.get(Container.documents, name) if name else row.values.get("document")
     if not isinstance(document, bytes):
         raise Unreadable(f"The document of detection {row.key} is missing from storage.")
-    return Card.model_validate_json(zlib.decompress(document))
+    try:
+        return Card.model_validate_json(zlib.decompress(document))
+    except (zlib.error, ValueError) as error:
+        raise Unreadable(f"The document of detection {row.key} cannot be read; was it damaged?") from error
 
 
 def summary_of(row: Row) -> CardSummary:

@@ -65,10 +65,10 @@ class Detections:
 
     def get(self, card_id: str) -> Card | None:
         """One card, or the one that it was joined with, or None. Raises Unreadable when its document is
-        lost."""
+        lost or damaged."""
         found = self._cards.read(card_id)
         if found is not None and found.card is None:
-            raise Unreadable(f"The document of detection {card_id} is missing from storage.")
+            raise Unreadable(f"The document of detection {card_id} is missing from storage, or damaged.")
         return found.card if found else None
 
     def cards_of(self, scope: str, native_ids: Iterable[str], *, namespace: str = "") -> list[Card]:

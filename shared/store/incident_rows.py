@@ -107,14 +107,18 @@ def blob_of(row: Row) -> str | None:
 
 
 def incident_of(row: Row, blobs: Blobs) -> KnownIncident:
-    """The incident of a row. Raises Unreadable when its document is missing."""
+    """The incident of a row. Raises Unreadable when its document is missing or damaged."""
     name = blob_of(row)
     document: Any = blobs.get(Container.documents, name) if name else row.values.get("document")
     if not isinstance(document, bytes):
         raise Unreadable(
             f"The document of incident {row.key.removeprefix(_INCIDENT)} is missing from storage."
         )
-    return KnownIncident.model_validate_json(zlib.decompress(document))
+    try:
+        return KnownIncident.model_validate_json(zlib.decompress(document))
+    except (zlib.error, ValueError) as error:
+        id = row.key.removeprefix(_INCIDENT)
+        raise Unreadable(f"The document of incident {id} cannot be read; was it damaged?") from error
 
 
 def stored_of(row: Row) -> Stored:

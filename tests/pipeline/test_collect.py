@@ -18,6 +18,7 @@ from shared.nouns.inventory import InventoryKind, Item
 from shared.settings import Settings
 from shared.store.detections import Source
 from shared.store.memory import MemoryBlobs, MemoryQueues, MemorySecrets, MemoryTables
+from shared.store.stores import Replace, Row, Table
 from tests.collector_peer import Peer, collector
 
 CONFIGURATION = Configuration(
@@ -274,4 +275,18 @@ def test_more_changes_than_delta_sync_tells_of_are_caught_up_with(
     keys = [record["key"] for record in taken]
     assert set(keys) == {"a3", *(f"a{n}" for n in range(7, 12)), "last"}
     assert next(r for r in taken if r["key"] == "a3")["status"] == "resolved"
+    assert house.parts.collector.health().last_error is None
+
+
+def test_a_damaged_detection_does_not_keep_the_others_from_the_collector(house: House) -> None:
+    """It is logged and left out."""
+    house.alert("a1")
+    house.alert("a2")
+    [row, *_] = house.parts.tables.scan(Table.detections).rows
+    damaged = Row(row.partition, row.key, {**row.values, "document": b"?"}, row.etag)
+    house.parts.tables.write(Table.detections, [Replace(damaged)])
+
+    house.minutes()
+
+    assert len(house.keys) == 1
     assert house.parts.collector.health().last_error is None
