@@ -168,6 +168,9 @@ def _change(
     # After the save: who loses the race for the row must not have overwritten the winner's secret.
     configuration_secrets.keep(parts.secrets, saved, typed)
     configuration_secrets.forget(parts.secrets, old, saved)
+    still = saved.auth_type.delegated and saved.signs_in_at == old.signs_in_at
+    if old.auth_type.delegated and not still:
+        parts.sign_ins.forget(saved.id)
     parts.configurations.read_soon(saved.id, anew=not saved.reads_as(old))
     checkup = _checked_soon(parts, saved)
     return _answer(_found(parts, saved.id), parts, response, checkup)

@@ -105,6 +105,8 @@ class Delegated:
         held = self._keeper.read()
         if held is None:
             raise _nobody(self._configuration)
+        if held.made_at != self._configuration.signs_in_at:
+            raise _elsewhere()
         if held.ended is not None and not self._renew:
             raise aadsts.ended(held.ended, held.code)
         return held
@@ -210,6 +212,12 @@ def _cache(text: str) -> SerializableTokenCache:
     cache = SerializableTokenCache()
     cache.deserialize(text)
     return cache
+
+
+def _elsewhere() -> SignInAgain:
+    meaning = "the person signed in for another tenant, app or cloud than this configuration names now"
+    remedy = "Start a new sign-in for this configuration."
+    return SignInAgain(f"Sign in again: {meaning}. {remedy}", meaning=meaning, remedy=remedy)
 
 
 def _nobody(configuration: Configuration) -> SignInAgain:

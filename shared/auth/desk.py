@@ -31,7 +31,9 @@ class SignInStore(Protocol):
     """Where sign-ins are kept; store.sign_ins has it."""
 
     def kept(self, configuration_id: str) -> KeptSignIn | None: ...
-    def keep_new(self, configuration_id: str, cache: str, *, proven: bool, signed_in_as: str) -> None: ...
+    def keep_new(
+        self, configuration_id: str, cache: str, *, proven: bool, made_at: str, signed_in_as: str
+    ) -> None: ...
     def begin(self, pending: PendingSignIn, secret: dict[str, Any]) -> None: ...
     def pending(self, configuration_id: str) -> PendingSignIn | None: ...
     def secret_of(self, pending: PendingSignIn) -> dict[str, Any]: ...
@@ -219,7 +221,8 @@ class SignInDesk:
         if wrong is not None:
             return self._ended(taken, SignInState.failed, wrong)
         who = str(claims.get("preferred_username") or claims.get("name") or "somebody")[:200]
-        self.store.keep_new(configuration.id, packed(cache), proven=proven, signed_in_as=who)
+        made_at = configuration.signs_in_at
+        self.store.keep_new(configuration.id, packed(cache), proven=proven, made_at=made_at, signed_in_as=who)
         ended = self._ended(taken, SignInState.done)
         self.signed_in(configuration)
         return ended

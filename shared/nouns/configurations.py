@@ -264,6 +264,11 @@ class Configuration(BaseModel):
         reports."""
         return (self.tenant_id or "home").lower()
 
+    @property
+    def signs_in_at(self) -> str:
+        """Where a person signs in for it: cloud, tenant and app. A sign-in is good for no other."""
+        return f"{self.cloud}|{(self.tenant_id or '').lower()}|{(self.client_id or '').lower()}"
+
     def reads_as(self, other: Configuration) -> bool:
         """Whether a cursor of the other is good for this one; else reading must begin again."""
         return self._source == other._source

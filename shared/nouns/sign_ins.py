@@ -54,7 +54,8 @@ class SignIn(BaseModel):
 
 
 class KeptSignIn(BaseModel):
-    """What is known of the sign-in that a configuration works with. `place` says which of its places in the
+    """What is known of the sign-in that a configuration works with. `made_at` is where the person signed in
+    (`Configuration.signs_in_at`). `place` says which of its places in the
     secret store is the newest, `version` how often it was renewed; `ended` since when it no longer serves,
     and `problem` why. `claim` is held, until `claimed_until`, by the instance that renews it into
     `claimed_place`."""
@@ -62,6 +63,7 @@ class KeptSignIn(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     configuration_id: str
+    made_at: str = ""
     version: int = 0
     place: int = 0
     signed_in_as: str = ""
@@ -100,11 +102,12 @@ class PendingSignIn(BaseModel):
 @dataclass(frozen=True)
 class HeldSignIn:
     """The newest kept sign-in: an MSAL cache as text, which is a secret. `proven`: the app's secret goes with
-    it, because it was made with it. `ended` is why it no longer serves, `code` the number of the refusal that
-    said so."""
+    it, because it was made with it. `made_at`: for which cloud, tenant and app it is good. `ended` is why it
+    no longer serves, `code` the number of the refusal that said so."""
 
     cache: str = field(repr=False)
     version: int
     proven: bool = False
+    made_at: str = ""
     ended: str | None = None
     code: str | None = None

@@ -65,13 +65,16 @@ class SignIns:
             if token is None:
                 return [_kept(row) for row in rows]
 
-    def keep_new(self, configuration_id: str, cache: str, *, proven: bool, signed_in_as: str) -> None:
+    def keep_new(
+        self, configuration_id: str, cache: str, *, proven: bool, made_at: str, signed_in_as: str
+    ) -> None:
         """Keep a new sign-in in place of what there was. Raises TryLater."""
         for _ in range(_ATTEMPTS):
             before = self.kept(configuration_id)
             place = _free(before)
             made = KeptSignIn(
                 configuration_id=configuration_id,
+                made_at=made_at,
                 version=before.version + 1 if before else 1,
                 place=place,
                 signed_in_as=signed_in_as,
@@ -92,11 +95,10 @@ class SignIns:
         for fresh in (False, True):
             found = _object(self._secrets.get(_place(kept.configuration_id, kept.place), fresh=fresh))
             if found.get("version") == kept.version:
-                return HeldSignIn(
-                    str(found["cache"]), kept.version, bool(found.get("proven")), kept.problem, kept.code
-                )
+                cache, proven = str(found["cache"]), bool(found.get("proven"))
+                return HeldSignIn(cache, kept.version, proven, kept.made_at, kept.problem, kept.code)
         if kept.problem is not None:
-            return HeldSignIn("{}", kept.version, False, kept.problem, kept.code)
+            return HeldSignIn("{}", kept.version, False, kept.made_at, kept.problem, kept.code)
         raise TryLater("The kept sign-in is not in the secret store; if that stays so, sign in again.")
 
     def _put(self, kept: KeptSignIn, cache: str, *, proven: bool) -> None:

@@ -53,7 +53,7 @@ def clock() -> Clock:
 def sign_ins(clock: Clock) -> SignIns:
     """With one sign-in of the configuration `c1`."""
     made = SignIns(tables=MemoryTables(), secrets=ForgetfulSecrets(), clock=clock)
-    made.keep_new("c1", "cache 1", proven=True, signed_in_as="ada")
+    made.keep_new("c1", "cache 1", proven=True, made_at="here", signed_in_as="ada")
     return made
 
 
@@ -140,7 +140,7 @@ def test_a_new_sign_in_wins_over_a_renewal(sign_ins: SignIns) -> None:
     """Whoever was renewing the old one comes too late."""
     claim = sign_ins.keeper("c1").claim()
     assert claim
-    sign_ins.keep_new("c1", "another person's", proven=False, signed_in_as="bob")
+    sign_ins.keep_new("c1", "another person's", proven=False, made_at="here", signed_in_as="bob")
 
     with pytest.raises(Conflict):
         sign_ins.keeper("c1").renew(claim, "the old one's")
@@ -163,7 +163,7 @@ def test_an_end_is_noted_of_the_version_that_ended(sign_ins: SignIns) -> None:
     held = keeper.read()
     assert held is not None
     assert (held.ended, held.code) == ("Sign in again: revoked.", "AADSTS50173")
-    sign_ins.keep_new("c1", "cache 9", proven=False, signed_in_as="ada")
+    sign_ins.keep_new("c1", "cache 9", proven=False, made_at="here", signed_in_as="ada")
     held = keeper.read()
     assert held is not None
     assert held.ended is None
