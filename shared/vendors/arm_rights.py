@@ -9,12 +9,12 @@ and then nothing is known.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared.errors import PocketSOCError
 from shared.vendors.loose_json import fields, words
-from shared.vendors.vendor import Connection
+from shared.vendors.vendor import Connection, Feature
 
 _VERSION = "2022-04-01"
 _LONGEST = 20  # pages
@@ -47,6 +47,15 @@ def rights_at(connection: Connection, scope: str) -> Rights | None:
         if path is None:
             return Rights(tuple(roles))
     return None
+
+
+def allowed(
+    connection: Connection, scope: str | None, actions: Mapping[Feature, str]
+) -> dict[Feature, bool | None]:
+    """Which features the caller's roles allow at the scope, by the action that each takes; None where that
+    is not known."""
+    rights = rights_at(connection, scope) if scope else None
+    return {feature: rights.allow(action) if rights else None for feature, action in actions.items()}
 
 
 def _role(raw: object) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -12,13 +12,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from shared.errors import HostNotAllowed, PermissionMissing, PocketSOCError
+from shared.errors import HostNotAllowed
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.nouns.inventory import Affiliation, HostQuestion, InventoryKind, Item
 from shared.vendors import (
-    access,
     endpoint_affiliation,
     endpoint_alerts,
     endpoint_changes,
@@ -27,6 +26,7 @@ from shared.vendors import (
     keyset_walk,
 )
 from shared.vendors.abilities import HuntingResult
+from shared.vendors.checking import Probe, check
 from shared.vendors.keyset_pages import Listing
 from shared.vendors.origins import origin_of
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
@@ -140,16 +140,5 @@ class DefenderEndpoint:
 
     def check(self, connection: Connection) -> Check:
         """Ask for one alert, and compare the token's roles with what each feature needs."""
-        try:
-            claims = connection.api.token_claims()
-        except PocketSOCError as error:
-            return Check(ok=False, summary=str(error))
-        works: bool | None = True
-        summary = "Connected: alerts can be read."
-        try:
-            connection.api.get("/api/alerts", {"$top": "1"})
-        except PocketSOCError as error:
-            works, summary = False if isinstance(error, PermissionMissing) else None, str(error)
-        proven = {Feature.read_alerts: works}
-        features = access.features(self.permissions, access.granted(claims), proven)
-        return Check(ok=works is True, summary=summary, features=features, token=access.shown(claims))
+        read = Probe(lambda: connection.api.get(ALERTS.path, {"$top": "1"}))
+        return check(connection, self.permissions, read)

@@ -9,17 +9,16 @@ RBAC), which no token shows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from shared.errors import PermissionMissing, PocketSOCError
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.nouns.inventory import InventoryKind, Item
 from shared.vendors import (
-    access,
     arm_rights,
     cloud_alerts,
     cloud_changes,
@@ -27,6 +26,7 @@ from shared.vendors import (
     cloud_inventory,
     cloud_walk,
 )
+from shared.vendors.checking import Probe, check
 from shared.vendors.vendor import (
     Check,
     Connection,
@@ -128,22 +128,8 @@ class DefenderForCloud:
     def check(self, connection: Connection) -> Check:
         """Read the list's first page: that alone proves the role. What else the roles allow Azure says when
         it is asked; who may not ask does not know."""
-        try:
-            claims = connection.api.token_claims()
-        except PocketSOCError as error:
-            return Check(ok=False, summary=str(error))
-        reads: bool | None = True
-        summary = "Connected: alerts can be read."
-        try:
-            cloud_walk.first_page(connection)
-        except PocketSOCError as error:
-            reads, summary = False if isinstance(error, PermissionMissing) else None, str(error)
-        proven = _proven(connection) | {Feature.read_alerts: reads}
-        features = access.features(self.permissions, (), proven)
-        return Check(ok=reads is True, summary=summary, features=features, token=access.shown(claims))
-
-
-def _proven(connection: Connection) -> dict[Feature, bool | None]:
-    subscription = connection.configuration.options.get("subscription_id")
-    rights = arm_rights.rights_at(connection, f"/subscriptions/{subscription}") if subscription else None
-    return {name: rights.allow(action) if rights else None for name, action in _ACTIONS.items()}
+        read = Probe(lambda: cloud_walk.first_page(connection))
+        subscription = connection.configuration.options.get("subscription_id")
+        scope = f"/subscriptions/{subscription}" if subscription else None
+        rights = partial(arm_rights.allowed, connection, scope, _ACTIONS)
+        return check(connection, self.permissions, read, rights=rights)

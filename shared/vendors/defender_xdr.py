@@ -8,17 +8,18 @@ xdr_incidents.py, xdr_alerts.py and graph_alerts.py, what may be changed in xdr_
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from shared.errors import PermissionMissing, PocketSOCError
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.nouns.incidents import Incident, IncidentChange
-from shared.vendors import access, graph_alerts, xdr_alerts, xdr_incidents
+from shared.vendors import graph_alerts, xdr_alerts, xdr_incidents
 from shared.vendors.abilities import HuntingResult
+from shared.vendors.checking import Probe, check
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 from shared.vendors.xdr_ways import GRAPH, Way, way_of
 
@@ -105,21 +106,9 @@ class DefenderXdr:
         """Ask for one incident (and over Graph for one alert), and compare the token's permissions with what
         each feature needs."""
         way = way_of(connection.configuration)
-        try:
-            claims = connection.api.token_claims()
-        except PocketSOCError as error:
-            return Check(ok=False, summary=str(error))
-        proven: dict[Feature, bool | None] = {}
-        troubles = []
-        for feature, path in way.probe.items():
-            proven[feature] = True
-            try:
-                connection.api.get(path, {"$top": "1"})
-            except PocketSOCError as error:
-                proven[feature] = False if isinstance(error, PermissionMissing) else None
-                troubles.append(str(error))
-        # Over the XDR API incidents bring their alerts.
-        proven.setdefault(Feature.read_alerts, proven[Feature.read_incidents])
+        probes = (
+            Probe(partial(connection.api.get, path, {"$top": "1"}), proves)
+            for path, proves in way.probes.items()
+        )
         connected = f"Connected over {way.title}: incidents and their alerts can be read."
-        features = access.features(way.permissions, access.granted(claims), proven)
-        return Check(not troubles, next(iter(troubles), connected), features, access.shown(claims))
+        return check(connection, way.permissions, *probes, connected=connected)

@@ -13,13 +13,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from shared.errors import PermissionMissing, PocketSOCError
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.nouns.inventory import Affiliation, HostQuestion, InventoryKind, Item
 from shared.vendors import (
-    access,
     graph_affiliation,
     graph_alerts,
     graph_changes,
@@ -28,6 +26,7 @@ from shared.vendors import (
     keyset_walk,
 )
 from shared.vendors.abilities import HuntingResult
+from shared.vendors.checking import Probe, check
 from shared.vendors.graph_addresses import root
 from shared.vendors.keyset_pages import Listing
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
@@ -131,16 +130,5 @@ class GraphSecurity:
 
     def check(self, connection: Connection) -> Check:
         """Ask for one alert, and compare the token's permissions with what each feature needs."""
-        try:
-            claims = connection.api.token_claims()
-        except PocketSOCError as error:
-            return Check(ok=False, summary=str(error))
-        works: bool | None = True
-        summary = "Connected: alerts can be read."
-        try:
-            connection.api.get(ALERTS.path, {"$top": "1"})
-        except PocketSOCError as error:
-            works, summary = False if isinstance(error, PermissionMissing) else None, str(error)
-        proven = {Feature.read_alerts: works}
-        features = access.features(self.permissions, access.granted(claims), proven)
-        return Check(ok=works is True, summary=summary, features=features, token=access.shown(claims))
+        read = Probe(lambda: connection.api.get(ALERTS.path, {"$top": "1"}))
+        return check(connection, self.permissions, read)

@@ -8,22 +8,23 @@ shows. Source: the ARM reference of Microsoft.SecurityInsights (api-version 2025
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache, partial
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from shared.errors import PermissionMissing, PocketSOCError
+from shared.errors import OperatorMustAct
 from shared.nouns.configurations import Cloud, Configuration
-from shared.nouns.detections import Channel, Detection, Instant
+from shared.nouns.detections import Channel, Detection, Instant, unique
 from shared.nouns.incidents import Incident, IncidentChange
 from shared.vendors import (
-    access,
     arm_rights,
     sentinel_alerts,
     sentinel_changes,
     sentinel_incidents,
     sentinel_walk,
 )
+from shared.vendors.checking import Probe, check
 from shared.vendors.loose_json import each, fields
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 
@@ -34,7 +35,7 @@ _WHERE = (
 _READING = Permission(
     ("Microsoft Sentinel Reader", "Microsoft Sentinel Responder", "Microsoft Sentinel Contributor"), _WHERE
 )
-_CHANGE = "Microsoft.SecurityInsights/incidents/write"
+_ACTIONS = {Feature.change_status: "Microsoft.SecurityInsights/incidents/write"}
 _INCIDENTS = "/providers/Microsoft.SecurityInsights/incidents"
 _CHANGING = Permission(("Microsoft Sentinel Responder", "Microsoft Sentinel Contributor"), _WHERE)
 
@@ -105,25 +106,31 @@ class Sentinel:
     def check(self, connection: Connection) -> Check:
         """Read one incident and, if there is one, its alerts: that alone proves the role. Whether the roles
         allow changing, Azure says when it is asked; who may not ask does not know."""
-        try:
-            claims = connection.api.token_claims()
-        except PocketSOCError as error:
-            return Check(ok=False, summary=str(error))
-        proven: dict[Feature, bool | None] = dict.fromkeys(self.permissions)
-        summary = "Connected: incidents and their alerts can be read."
-        try:
-            path = sentinel_walk.incidents_path(connection.configuration)
-            answer = connection.api.get(path, {**sentinel_walk.VERSION, "$top": "1"})
-            proven[Feature.read_incidents] = True
-            for name in filter(None, map(sentinel_incidents.name_of, each(fields(answer).get("value")))):
-                sentinel_walk.alerts_of(connection.api, f"{path}/{name}")
-            proven[Feature.read_alerts] = True
-            rights = arm_rights.rights_at(connection, path.removesuffix(_INCIDENTS))
-            proven[Feature.change_status] = rights.allow(_CHANGE) if rights else None
-        except PocketSOCError as error:
-            refused, summary = isinstance(error, PermissionMissing), str(error)
-            for feature in (Feature.read_incidents, Feature.read_alerts):
-                proven[feature] = proven[feature] or (False if refused else None)
-        works = proven[Feature.read_alerts]
-        features = access.features(self.permissions, (), proven)
-        return Check(ok=works is True, summary=summary, features=features, token=access.shown(claims))
+        named = cache(partial(_named, connection))
+        return check(
+            connection,
+            self.permissions,
+            Probe(named, (Feature.read_incidents,)),
+            Probe(lambda: [_alerts(connection, name) for name in named()], (Feature.read_alerts,)),
+            connected="Connected: incidents and their alerts can be read.",
+            rights=lambda: arm_rights.allowed(connection, _scope(connection), _ACTIONS),
+        )
+
+
+def _named(connection: Connection) -> tuple[str, ...]:
+    """The name of one incident, if the workspace has any."""
+    path = sentinel_walk.incidents_path(connection.configuration)
+    answer = connection.api.get(path, {**sentinel_walk.VERSION, "$top": "1"})
+    return unique(map(sentinel_incidents.name_of, each(fields(answer).get("value"))))
+
+
+def _alerts(connection: Connection, name: str) -> list[Any]:
+    path = sentinel_walk.incident_path(connection.configuration, name)
+    return sentinel_walk.alerts_of(connection.api, path)
+
+
+def _scope(connection: Connection) -> str | None:
+    try:
+        return sentinel_walk.incidents_path(connection.configuration).removesuffix(_INCIDENTS)
+    except OperatorMustAct:
+        return None

@@ -55,11 +55,11 @@ class Way(StrEnum):
 
 @dataclass(frozen=True)
 class Access:
-    """One way. `probe` are the calls whose answers prove a feature; `title` is for words."""
+    """One way. `probes` are lists whose answers prove features; `title` is for words."""
 
     title: str
     permissions: Mapping[Feature, Permission]
-    probe: Mapping[Feature, str]
+    probes: Mapping[str, tuple[Feature, ...]]
     root: Callable[[Configuration, Cloud], str]
     audience: Callable[[Cloud], str]
     fetch: Callable[[Connection, Cursor | None], Iterator[Page]]
@@ -201,9 +201,9 @@ GRAPH = Access(
         Feature.change_status: Permission(("SecurityIncident.ReadWrite.All",), _IN_GRAPH),
         Feature.hunting: Permission((graph_hunting.PERMISSION,), _IN_GRAPH),
     },
-    probe={
-        Feature.read_incidents: "/security/incidents",
-        Feature.read_alerts: "/security/alerts_v2",
+    probes={
+        "/security/incidents": (Feature.read_incidents,),
+        "/security/alerts_v2": (Feature.read_alerts,),
     },
     root=_graph_root,
     audience=lambda cloud: cloud.graph_audience,
@@ -221,7 +221,7 @@ XDR = Access(
         Feature.change_status: _xdr_permission("Incident.ReadWrite.All"),
         Feature.hunting: _xdr_permission("AdvancedHunting.Read.All"),
     },
-    probe={Feature.read_incidents: "/api/incidents"},
+    probes={"/api/incidents": (Feature.read_incidents, Feature.read_alerts)},
     root=_xdr_root,
     audience=lambda cloud: cloud.xdr_audience,
     fetch=_xdr_fetch,

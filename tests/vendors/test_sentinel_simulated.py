@@ -298,6 +298,6 @@ def test_a_check_reads_an_incidents_alerts_as_well(world, reach):
     assert {one.feature.value: one.works for one in check.features} == {
         "read_alerts": False,
         "read_incidents": True,
-        "change_status": None,
+        "change_status": False,
     }
     assert "Microsoft Sentinel Responder" in check.summary
