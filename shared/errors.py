@@ -22,10 +22,12 @@
 
 The text of an error is written for the operator: what is wrong and what to do. It never holds a token, a
 secret, a body or a full address, because it is logged, stored as a configuration's health and shown in the
-portal.
+portal. An error that is none of these may quote anything: of it only `place_of` is logged.
 """
 
 from __future__ import annotations
+
+import traceback
 
 
 class PocketSOCError(Exception):
@@ -121,3 +123,16 @@ class Unreadable(PocketSOCError):
 
 class RegistrationGone(PocketSOCError):
     """The push service says that this registration will never work again."""
+
+
+def place_of(error: BaseException) -> str:
+    """Of what kind an unforeseen error is, where it was raised, and likewise what it was made from: never its
+    message, which may quote what was being worked on."""
+    parts: list[str] = []
+    link: BaseException | None = error
+    while link is not None and len(parts) < 5:
+        frames = traceback.extract_tb(link.__traceback__)[-6:]
+        where = " < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in reversed(frames))
+        parts.append(f"{type(link).__module__}.{type(link).__qualname__} at {where}")
+        link = link.__cause__ or link.__context__
+    return "; because of ".join(parts)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from shared.api.caller import Reader
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid
-from shared.errors import PocketSOCError
+from shared.errors import PocketSOCError, place_of
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Instant, instant_of
 from shared.nouns.inventory import Affiliation, Answer, HostQuestion, Item
@@ -123,7 +123,9 @@ def _ask(
     except PocketSOCError as error:
         return Affiliation(answer=Answer.could_not_ask, source=vendor.title, reason=str(error))
     except Exception as error:  # a fault in one vendor's file must not take the others' answers away
-        _log.exception("affiliation by configuration %s failed unexpectedly", configuration.id)
+        _log.error(
+            "affiliation by configuration %s failed unexpectedly: %s", configuration.id, place_of(error)
+        )
         reason = f"Asking failed unexpectedly ({type(error).__name__}); see the log."
         return Affiliation(answer=Answer.could_not_ask, source=vendor.title, reason=reason)
 

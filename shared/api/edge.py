@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import traceback
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -20,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.api.problems import path_of, problem
+from shared.errors import place_of
 
 MAX_BODY = 256 * 1024
 
@@ -66,7 +66,7 @@ class Edge:
         except (
             Exception
         ) as error:  # the last resort: whatever it was, the caller gets an answer and the log its place
-            _log.error("%s %s: %s", request.method, path_of(request), _place(error), extra=_extra(request))
+            _log.error("%s %s: %s", request.method, path_of(request), place_of(error), extra=_extra(request))
             if answer.begun:
                 raise
             await problem(
@@ -121,14 +121,3 @@ def _limited(receive: Receive, most: int) -> Receive:
 
 def _extra(request: Request) -> dict[str, Any]:
     return {"correlation_id": request.state.correlation_id}
-
-
-def _place(error: BaseException) -> str:
-    parts: list[str] = []
-    link: BaseException | None = error
-    while link is not None and len(parts) < 5:
-        frames = traceback.extract_tb(link.__traceback__)[-6:]
-        where = " < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in reversed(frames))
-        parts.append(f"{type(link).__module__}.{type(link).__qualname__} at {where}")
-        link = link.__cause__ or link.__context__
-    return "; because of ".join(parts)

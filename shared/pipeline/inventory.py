@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.errors import Conflict, OperatorMustAct, PocketSOCError, TryLater
+from shared.errors import Conflict, OperatorMustAct, PocketSOCError, TryLater, place_of
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import instant_of
 from shared.nouns.inventory import InventoryKind
@@ -123,7 +123,7 @@ class InventoryReader:
         except PocketSOCError as error:
             self._fail(configuration, state, error)
         except Exception as error:  # a fault in a vendor's file is this kind's trouble only
-            _log.exception("inventory of %s failed unexpectedly", configuration.id)
+            _log.error("inventory of %s failed unexpectedly: %s", configuration.id, place_of(error))
             words = f"Reading failed unexpectedly ({type(error).__name__}); see the log of read_inventory."
             self._fail(configuration, state, PocketSOCError(words))
 

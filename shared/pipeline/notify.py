@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from shared.errors import place_of
 from shared.nouns.notifications import Installation, Notification, Outcome, Transport
 from shared.pipeline.messages import Announcements
 from shared.push.transport import Delivery, PushTransport
@@ -96,7 +97,7 @@ class Notifier:
         try:
             delivery = transport.send(notification, installation)
         except Exception as error:  # a fault with one installation must not keep the others waiting
-            _log.exception("push to installation %s failed unexpectedly", installation.id)
+            _log.error("push to installation %s failed unexpectedly: %s", installation.id, place_of(error))
             return Delivery(Outcome.our_fault, f"Sending failed unexpectedly ({type(error).__name__}).")
         if delivery.outcome is not Outcome.gone:
             return delivery

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.errors import BudgetSpent, Conflict, PocketSOCError, TryLater
+from shared.errors import BudgetSpent, Conflict, PocketSOCError, TryLater, place_of
 from shared.nouns.configurations import Configuration, PollState
 from shared.nouns.detections import Channel, RawAlert, instant_of
 from shared.pipeline.hearing import heard
@@ -87,7 +87,7 @@ class Poller:
                 self._fail(configuration, state, error)
                 return
             except Exception as error:  # a fault in a vendor's file is this configuration's trouble only
-                _log.exception("poll of %s failed unexpectedly", configuration.id)
+                _log.error("poll of %s failed unexpectedly: %s", configuration.id, place_of(error))
                 words = f"Reading failed unexpectedly ({type(error).__name__}); see the log of poll_vendor."
                 self._fail(configuration, state, PocketSOCError(words))
                 return

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.errors import BudgetSpent, Conflict, PocketSOCError
+from shared.errors import BudgetSpent, Conflict, PocketSOCError, place_of
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Channel, Instant, RawAlert, earlier, instant_of
 from shared.nouns.ledger import Book, Counts, Span, Sweep
@@ -116,7 +116,7 @@ class Sweeper:
         except PocketSOCError as error:
             work.trouble = str(error)[:1000]
         except Exception as error:  # a fault in a vendor's file is this configuration's trouble only
-            _log.exception("sweep of %s failed unexpectedly", due.configuration_id)
+            _log.error("sweep of %s failed unexpectedly: %s", due.configuration_id, place_of(error))
             work.trouble = (
                 f"Reading failed unexpectedly ({type(error).__name__}); see the log of sweep_vendor."
             )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.errors import Conflict
+from shared.errors import Conflict, PocketSOCError, place_of
 from shared.nouns.detections import instant_of
 from shared.nouns.troubles import OpenTrouble, Trouble, TroubleKind
 from shared.pipeline.messages import Announcements
@@ -51,8 +51,9 @@ class Watcher:
                 continue
             try:
                 found = {trouble.key: trouble for trouble in lookout.find()}
-            except Exception:  # one lookout that cannot look must not blind the others
-                _log.exception("the watch cannot look at %s", lookout.name)
+            except Exception as error:  # one lookout that cannot look must not blind the others
+                why = str(error) if isinstance(error, PocketSOCError) else place_of(error)
+                _log.error("the watch cannot look at %s: %s", lookout.name, why)
                 continue
             self._compare(found, {o.trouble.key: o for o in known if o.trouble.kind in lookout.kinds})
 
