@@ -215,11 +215,11 @@ def test_the_counted_functions_are_as_many() -> None:
     assert f"list {declared} functions" in named("docs/operations.md")
 
 
-def test_every_decision_has_a_number_of_its_own() -> None:
+def test_decisions_are_numbered_without_gaps() -> None:
     """Others refer to them by their number, which the title repeats."""
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 
-    assert len({int(page.name[:4]) for page in pages}) == len(pages)
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     assert all(text_of(page).startswith(f"# {int(page.name[:4])}. ") for page in pages)
 
 
