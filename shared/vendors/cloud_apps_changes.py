@@ -9,6 +9,7 @@ alerts" in "Alerts API" of the product's documentation.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from shared.errors import BadRequest, NotFound
 from shared.nouns.alert_change import AlertChange
@@ -38,7 +39,7 @@ def change_alert(connection: Connection, detection: Detection, change: AlertChan
     missing = {text(one) for one in each(fields(answer).get("alertsnotfound"))}
     if native_id in missing:
         raise NotFound("Defender for Cloud Apps does not have this alert any more.")
-    return read_again(lambda: connection.api.get(f"{PATH}{native_id}/"))
+    return read_again(lambda: connection.api.get(f"{PATH}{quote(native_id, safe='')}/"))
 
 
 def _verdict(change: AlertChange) -> str:

@@ -13,7 +13,7 @@ from shared.errors import BadRequest
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.detections import Detection, Status
 from shared.vendors.changes import read_again
-from shared.vendors.cloud_walk import API_VERSION
+from shared.vendors.cloud_walk import API_VERSION, path_of
 from shared.vendors.loose_json import text
 from shared.vendors.refused import told_to_the_caller
 from shared.vendors.vendor import Connection
@@ -24,7 +24,8 @@ _VERBS = {
     Status.resolved: "resolve",
     Status.dismissed: "dismiss",
 }
-# Webhooks are not signed: an id is only an address when it can be nothing but an alert's.
+# Webhooks are not signed: an id is only an address when it can be nothing but an alert's, and one of the
+# configuration's own subscription.
 _ALERT = re.compile(
     r"/subscriptions/[0-9a-f-]{36}(/resourceGroups/[\w.()-]{1,90})?/providers/Microsoft\.Security"
     r"/locations/\w{1,60}/alerts/[\w-]{1,120}",
@@ -40,6 +41,12 @@ def change_alert(connection: Connection, detection: Detection, change: AlertChan
             "classification, determination or comment."
         )
     address, version = address_of(detection), {"api-version": API_VERSION}
+    own = f"{path_of(connection, '').partition('/providers/')[0]}/".lower()
+    if not address.lower().startswith(own):
+        raise BadRequest(
+            "This alert says that it is of another subscription than this configuration's. Change it through "
+            "a configuration of that subscription, or in the Azure portal."
+        )
     with told_to_the_caller():
         connection.api.post(f"{address}/{_VERBS[change.status]}", None, version)
     return read_again(lambda: connection.api.get(address, version))

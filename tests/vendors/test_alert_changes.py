@@ -151,6 +151,24 @@ def test_an_address_that_could_be_anything_else_is_not_called(properties):
         cloud_changes.address_of(made_up)
 
 
+@pytest.mark.parametrize("named", ["armId", "subscriptionId"])
+def test_an_alert_of_another_subscription_is_not_changed(known, named, world):
+    """Whoever has one configuration's webhook key could otherwise have another subscription's alerts
+    closed."""
+    vendor, connection, before = known("defender_for_cloud")
+    other = "0e0e0e0e-0000-4000-8000-000000000000"
+    properties = {**before.properties, "subscriptionId": other}
+    if named == "armId":
+        properties["armId"] = before.properties["armId"].replace(SUBSCRIPTION_ID, other)
+    else:
+        del properties["armId"]
+    calls = sum(world.requests.values())
+    forged = before.model_copy(update={"properties": properties})
+    with pytest.raises(BadRequest, match="another subscription"):
+        vendor.change_alert(connection, forged, AlertChange(status="dismissed"))
+    assert sum(world.requests.values()) == calls
+
+
 @pytest.mark.parametrize(
     ("slug", "missing"),
     [("defender_endpoint", "Alert.ReadWrite.All"), ("defender_for_cloud", "Security Admin")],
@@ -207,10 +225,11 @@ def test_what_goes_wrong_keeps_its_meaning(connect, error, raised):
         def post(self, *_args, **_more):
             raise error
 
+    connection = connect(Failing(), options={"subscription_id": SUBSCRIPTION_ID})
     location = {"subscriptionId": SUBSCRIPTION_ID, "location": "westeurope"}
     alert = Detection(native_id="2516_a", title="t", properties=location)
     with pytest.raises(raised):
-        cloud_changes.change_alert(connect(Failing()), alert, AlertChange(status="resolved"))
+        cloud_changes.change_alert(connection, alert, AlertChange(status="resolved"))
 
 
 def test_words_of_either_spelling_are_each_others():
