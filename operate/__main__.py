@@ -12,7 +12,6 @@ in; 5 a host could not be asked about.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import Any, TypeAlias
 
 from operate import configurations, exporting, looking, working
 from operate.product import HERE, OperateError, Product, token_from
+from operate.tables import harmless, harmless_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found, text, code = options.run(product, options)
         _say(found, text, as_json=options.json)
     except OperateError as error:
-        print(error, file=sys.stderr)
+        print(harmless(str(error)), file=sys.stderr)  # it holds the product's words, and a vendor's
         return error.code
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
@@ -43,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say(found: Any, text: str, *, as_json: bool) -> None:
     if as_json and found is not None:
-        print(json.dumps(found, indent=2, ensure_ascii=False), flush=True)
+        print(harmless_json(found), flush=True)
     elif text and not as_json:
-        print(text, flush=True)
+        print(harmless(text), flush=True)
 
 
 def parser() -> argparse.ArgumentParser:

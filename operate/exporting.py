@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,10 @@ def export(product: Product, options: Any) -> Answer:
 
 def _written(target: Path, lines: Iterable[bytes]) -> int:
     """How many lines the file has now. Where it fails, what was there before stays, and nothing else."""
-    unfinished = target.with_name(f"{target.name}.part")
-    # What is exported is nobody else's business on a shared machine.
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    count = 0
+    # What is exported is nobody else's business on a shared machine: a file of our own, under a name that
+    # nobody could have put a link under.
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    unfinished, count = Path(name), 0
     try:
         with os.fdopen(descriptor, "wb") as file:
             for line in lines:

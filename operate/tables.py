@@ -7,6 +7,7 @@ line instead of being cut; without a terminal lines have a hundred columns.
 
 from __future__ import annotations
 
+import json
 import shutil
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +34,17 @@ def plain(value: Any) -> str:
         return ", ".join(map(plain, value)) or "-"
     text = "".join(c if c.isprintable() else " " for c in str(value))
     return f"{text[:19]}Z" if len(text) == 28 and text.endswith("Z") and text[10] == "T" else text
+
+
+def harmless(text: str) -> str:
+    """Lines of text without control characters. What comes to the terminal goes through here last."""
+    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
+
+
+def harmless_json(value: Any) -> str:
+    """JSON in which control characters are escaped, also those beyond ASCII and those that turn text."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def duration(seconds: float | None) -> str:
@@ -91,7 +103,7 @@ def room() -> int:
 
 def _named(columns: Columns) -> dict[str, str]:
     if isinstance(columns, Mapping):
-        return {name: heading.upper() for name, heading in columns.items()}
+        return {name: plain(heading).upper() if heading else "" for name, heading in columns.items()}
     return {name: name.rpartition(".")[2].replace("_", " ").upper() for name in columns}
 
 

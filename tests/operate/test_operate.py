@@ -233,7 +233,9 @@ def test_an_export_is_a_file_of_lines(deployment: Deployment, tmp_path: Path, wh
     deployment.configure_endpoint()
     scenarios.add_endpoint_alerts(deployment.simulator.world, count=3)
     deployment.work()
-    target = tmp_path / "out.ndjson"
+    target, others = tmp_path / "out.ndjson", tmp_path / "others"
+    others.write_text("theirs", encoding="utf-8")
+    target.with_name("out.ndjson.part").symlink_to(others)  # in a folder that others write into, too
 
     said = deployment.operate("export", what, str(target), "--json")
 
@@ -241,7 +243,8 @@ def test_an_export_is_a_file_of_lines(deployment: Deployment, tmp_path: Path, wh
     assert (said.code, said.json["lines"]) == (0, len(lines))
     assert lines
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert not target.with_name("out.ndjson.part").exists()
+    assert others.read_text(encoding="utf-8") == "theirs"
+    assert {one.name for one in tmp_path.iterdir()} == {"out.ndjson", "others", "out.ndjson.part"}
 
 
 def test_a_risk_export_is_filtered_at_the_product(deployment: Deployment, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ wished."""
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from operate.__main__ import main
 from operate.looking import shown_check
-from operate.product import Product, Unreachable, token_from
+from operate.product import Product, Refused, Unreachable, token_from
 from operate.tables import duration, facts, plain, table
 from simulator import sample
 from tests.operate.conftest import Deployment, Typed
@@ -39,6 +41,37 @@ def test_a_terminal_is_not_at_a_vendors_mercy(narrow: None) -> None:
     assert "\x1b" not in shown
     assert len(shown) < 10_000
     assert plain("2026-11-20T09:15:30.1234567Z") == "2026-11-20T09:15:30Z"
+
+
+EVIL = "\x1b]0;x\x07\x9b31m\u202e"
+
+
+def test_no_heading_is_at_a_vendors_mercy_either(narrow: None) -> None:
+    """A hunting query can make a column of what an attacker wrote (`evaluate bag_unpack`)."""
+    shown = table([{f"a{EVIL}": 1}], {f"a{EVIL}": f"a{EVIL}"})
+
+    assert shown.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_whatever_is_printed_is_harmless(
+    as_json: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An answer, a refusal in a vendor's words, and JSON, which stays what it was."""
+    found = {"items": [{"title": EVIL}]}
+    monkeypatch.setenv("POCKETSOC_TOKEN", "t")
+    monkeypatch.setattr("operate.looking.troubles", lambda *_: (found, f"one\n{EVIL}", 0))
+    main([*as_json, "troubles"])
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert not as_json or json.loads(out) == found
+
+    def refuse(*_: object) -> None:
+        raise Refused(400, {"detail": f"It says: {EVIL}", "errors": [{"field": EVIL, "message": EVIL}]})
+
+    monkeypatch.setattr("operate.looking.troubles", refuse)
+    main([*as_json, "troubles"])
+    assert capsys.readouterr().err.replace("\n", "").isprintable()
 
 
 def test_a_long_text_goes_on_in_the_next_line_and_an_id_stays_whole(narrow: None) -> None:
@@ -124,7 +157,8 @@ def test_a_file_that_cannot_be_used_is_said_in_words(deployment: Deployment, tmp
     assert [one.code for one in (read, nowhere, folder)] == [2, 2, 2]
     assert "absent.kql cannot be read" in read.err
     assert "cannot be written" in nowhere.err
-    assert list(tmp_path.glob("*.part")) == list(there.iterdir()) == []
+    assert list(there.iterdir()) == []
+    assert [one.name for one in tmp_path.iterdir()] == ["there"]
 
 
 @pytest.mark.parametrize("url", ["", "http://[", "http://soc.example.test", "ftp://localhost", "localhost"])
