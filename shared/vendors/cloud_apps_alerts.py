@@ -156,5 +156,6 @@ def _comments(alert: Mapping[str, Any], resolved: Instant | None) -> tuple[Comme
 
 def _properties(meant: Any, alert: Mapping[str, Any]) -> dict[str, Any]:
     kept = leftovers(meant, _USED)
-    read = _READ_STATES.get(_code(alert.get("statusvalue")))
+    given = alert.get("statusvalue")
+    read = _READ_STATES.get(_code(given)) or text(given)
     return kept | ({"readState": read} if read else {})

@@ -7,10 +7,11 @@ left out, never an error. Source: the ARM reference of Microsoft.Security (`secu
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.errors import BadRequest
+from shared.errors import BadRequest, PermissionMissing
 from shared.nouns.detections import Severity
 from shared.nouns.inventory import InventoryKind, Item
 from shared.vendors.cloud_walk import WHO, path_of
@@ -22,6 +23,8 @@ KINDS = (InventoryKind.assessment, InventoryKind.score, InventoryKind.control)
 _SCORES = {"api-version": "2020-01-01"}
 _ASSESSMENTS = {"api-version": "2021-06-01"}
 _SEVERITIES = {one.value: one for one in Severity}
+
+_log = logging.getLogger(__name__)
 
 
 def inventory(connection: Connection, kind: InventoryKind) -> Iterator[tuple[Item, ...]]:
@@ -54,9 +57,14 @@ def _assessments(connection: Connection) -> Iterator[tuple[Item, ...]]:
 
 
 def _metadata(connection: Connection) -> dict[str, Mapping[str, Any]]:
-    """Each kind of assessment, by the name that its assessments' ids end with."""
+    """Each kind of assessment, by the name that its assessments' ids end with; none where a role of the
+    customer's own allows assessments alone."""
     listed = pages(connection.api, path_of(connection, "assessmentMetadata"), _ASSESSMENTS, who=WHO)
-    rows = (fields(row) for page in listed for row in page)
+    try:
+        rows = [fields(row) for page in listed for row in page]
+    except PermissionMissing as error:
+        _log.warning("assessments are shown without their severities: %s", error)
+        return {}
     return {name.lower(): fields(row.get("properties")) for row in rows if (name := text(row.get("name")))}
 
 

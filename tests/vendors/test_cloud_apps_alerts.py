@@ -144,6 +144,12 @@ def test_statuses(resolution, read, status, word, verdict):
     assert (found.status, found.vendor_status, found.classification) == (status, word, verdict)
 
 
+def test_a_read_state_that_nobody_knows_stands_for_itself():
+    """Beside a resolution that is known."""
+    found = to_detection({"_id": "a", "resolutionStatusValue": 0, "statusValue": 7})
+    assert found.properties["readState"] == "7"
+
+
 def test_an_alert_that_was_opened_again_is_not_older_than_its_closing():
     """While the service still tells when it was closed."""
     times = {"timestamp": 1772439341025, "resolveTime": "2026-03-02T09:30:12.345Z"}

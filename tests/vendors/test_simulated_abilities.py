@@ -16,6 +16,7 @@ from shared.vendors.defender_endpoint import DefenderEndpoint
 from shared.vendors.defender_for_cloud import DefenderForCloud
 from simulator import scenarios
 from simulator.endpoint_access import endpoint
+from simulator.faults import Fault
 from simulator.sample import ENDPOINT_AUDIENCE, SUBSCRIPTION_ID, TENANT_ID
 from simulator.world import App
 
@@ -233,6 +234,16 @@ def test_the_secure_score_is_the_sum_of_its_controls(world, reach):
     assert score.score == sum(item.score for item in controls)
     assert score.maximum == sum(item.maximum for item in controls)
     assert controls[0].properties["definition"]
+
+
+def test_assessments_come_without_severities_where_only_they_may_be_read(world, reach):
+    """A role of the customer's own need not allow their metadata."""
+    scenarios.switches(world, "cloud").assessments_with_severity = False
+    metadata = f"/subscriptions/{SUBSCRIPTION_ID}/providers/Microsoft.Security/assessmentMetadata"
+    world.faults.append(Fault(metadata, "403", code="AuthorizationFailed"))
+    found = _items(CLOUD, reach("defender_for_cloud"), "assessment")
+    assert len(found) == 6
+    assert {item.severity for item in found} == {None}
 
 
 @pytest.mark.parametrize("kind", CLOUD.inventory_kinds)
