@@ -10,21 +10,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from shared.nouns.detections import Channel, Detection, Instant, Severity, Status, unique
+from shared.nouns.detections import Channel, Detection, Instant, unique
+from shared.vendors.alert_words import severity_of, status_of
 from shared.vendors.cloud_assets import assets_of
 from shared.vendors.cloud_dialects import CloudAlert, listed, read_alert
 from shared.vendors.cloud_entities import Entities
 from shared.vendors.cloud_supporting import supporting
 from shared.vendors.loose_json import https_link, leftovers, text, when, words
 
-_SEVERITIES = {s.value: s for s in Severity}
-_STATUSES = {
-    "active": Status.active,
-    "new": Status.active,  # an event's word for the same
-    "inprogress": Status.in_progress,
-    "dismissed": Status.dismissed,
-    "resolved": Status.resolved,
-}
 _USED = frozenset(
     {
         *("systemalertid", "alertdisplayname", "description", "severity", "status", "intent", "productname"),
@@ -53,8 +46,8 @@ def to_detection(raw: Any, channel: Channel) -> Detection:
         or text(known.get("alerttype"))
         or f"Alert {alert.native_id}",
         description=text(known.get("description")) or "",
-        severity=_SEVERITIES.get((severity or "").lower(), Severity.unknown),
-        status=_STATUSES.get((status or "").replace(" ", "").lower(), Status.active),
+        severity=severity_of(severity),
+        status=status_of(status),
         vendor_severity=severity,
         vendor_status=status,
         created=_created(known),

@@ -14,6 +14,7 @@ from typing import Any
 from shared.errors import BadRequest, PermissionMissing
 from shared.nouns.detections import Severity
 from shared.nouns.inventory import InventoryKind, Item
+from shared.vendors.alert_words import severity_of
 from shared.vendors.cloud_walk import WHO, path_of
 from shared.vendors.listing import pages
 from shared.vendors.loose_json import fields, https_link, leftovers, number, text, when
@@ -22,7 +23,6 @@ from shared.vendors.vendor import Connection
 KINDS = (InventoryKind.assessment, InventoryKind.score, InventoryKind.control)
 _SCORES = {"api-version": "2020-01-01"}
 _ASSESSMENTS = {"api-version": "2021-06-01"}
-_SEVERITIES = {one.value: one for one in Severity}
 
 _log = logging.getLogger(__name__)
 
@@ -122,4 +122,4 @@ def _portal_link(value: object) -> str | None:
 
 def _severity(value: object) -> Severity | None:
     word = text(value)
-    return None if word is None else _SEVERITIES.get(word.lower(), Severity.unknown)
+    return None if word is None else severity_of(word)

@@ -9,15 +9,13 @@ resource type" and "List alerts" in the API's reference; where its tables and it
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from shared.errors import Unreadable
-from shared.nouns.detections import Comment, Detection, Severity, Status
+from shared.nouns.detections import Comment, Detection
+from shared.vendors.alert_words import portal_link, severity_of, status_of
 from shared.vendors.endpoint_evidence import assets_of, evidence_of
 from shared.vendors.loose_json import each, fields, https_link, leftovers, text, when, words
 
-_SEVERITIES = {s.value: s for s in Severity}
-_STATUSES = {"new": Status.active, "inprogress": Status.in_progress, "resolved": Status.resolved}
 _USED = frozenset(
     {
         *("id", "title", "description", "severity", "status", "incidentid", "assignedto", "alertweburl"),
@@ -39,8 +37,8 @@ def to_detection(raw: Any) -> Detection:
         native_id=native_id,
         title=text(alert.get("title")) or text(alert.get("threatname")) or f"Alert {native_id}",
         description=text(alert.get("description")) or "",
-        severity=_SEVERITIES.get((severity or "").lower(), Severity.unknown),
-        status=_STATUSES.get((status or "").lower(), Status.active),
+        severity=severity_of(severity),
+        status=status_of(status),
         vendor_severity=severity,
         vendor_status=status,
         created=when(alert.get("alertcreationtime")),
@@ -56,7 +54,7 @@ def to_detection(raw: Any) -> Detection:
         comments=_comments(alert.get("comments")),
         remediation_steps=words(alert.get("recommendedaction"), separator="\n"),
         source_link=https_link(alert.get("alertweburl"))
-        or _portal_link(native_id, text(alert.get("aadtenantid"))),
+        or portal_link("alerts", native_id, text(alert.get("aadtenantid"))),
         incident_id=text(alert.get("incidentid")),
         assigned_to=text(alert.get("assignedto")),
         classification=text(alert.get("classification")),
@@ -79,10 +77,3 @@ def _comments(rows: object) -> tuple[Comment, ...]:
             created = when(row.get("createdtime")) or when(row.get("createtime"))
             found.append(Comment(text=written, author=text(row.get("createdby")), created=created))
     return tuple(found)
-
-
-def _portal_link(native_id: str, tenant: str | None) -> str:
-    # The alert does not name its cloud, so this is the commercial portal; newer payloads bring an
-    # alertWebUrl.
-    link = f"https://security.microsoft.com/alerts/{quote(native_id, safe='')}"
-    return f"{link}?tid={quote(tenant, safe='')}" if tenant else link

@@ -14,12 +14,12 @@ from urllib.parse import quote
 from shared.errors import BadRequest, Refused, Unreadable
 from shared.nouns.detections import Severity, unique
 from shared.nouns.inventory import InventoryKind, Item
+from shared.vendors.alert_words import severity_of
 from shared.vendors.listing import pages
 from shared.vendors.loose_json import each, fields, leftovers, number, text, when
 from shared.vendors.vendor import Connection
 
 WHO = "Defender for Endpoint"
-_SEVERITIES = {one.value: one for one in Severity if one is not Severity.unknown}
 # Path and largest page of each list. Vulnerabilities are the exception in the reference: 8,000.
 _LISTS: Mapping[InventoryKind, tuple[str, int]] = {
     InventoryKind.machine: ("/api/machines", 10_000),
@@ -181,5 +181,5 @@ def _system(known: Mapping[str, Any]) -> str | None:
 
 def _severity(value: object) -> Severity | None:
     """None where the vendor says nothing or `None`; a word that is not known is `unknown`."""
-    word = (text(value) or "none").lower()
-    return None if word == "none" else _SEVERITIES.get(word, Severity.unknown)
+    word = text(value) or "None"
+    return None if word.lower() == "none" else severity_of(word)

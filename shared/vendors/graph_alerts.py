@@ -9,16 +9,14 @@ determinations, those are read as the names that the metadata has.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from shared.errors import Unreadable
-from shared.nouns.detections import Comment, Detection, Severity, Status, unique
+from shared.nouns.detections import Comment, Detection, unique
+from shared.vendors.alert_words import portal_link, product_of, severity_of, status_of
 from shared.vendors.graph_assets import assets_of
 from shared.vendors.graph_evidence import evidence_of
 from shared.vendors.loose_json import each, fields, https_link, leftovers, text, when, words
 
-_SEVERITIES = {s.value: s for s in Severity}
-_STATUSES = {"new": Status.active, "inprogress": Status.in_progress, "resolved": Status.resolved}
 _CLASSIFICATIONS = {
     one.lower(): one for one in ("truePositive", "falsePositive", "informationalExpectedActivity")
 }
@@ -38,19 +36,6 @@ _DETERMINATIONS = {
     "insufficientdata": "notEnoughDataToValidate",
     "noenoughdatatovalidate": "notEnoughDataToValidate",
     "confirmeduseractivity": "confirmedActivity",
-}
-_PRODUCTS = {
-    "microsoftdefenderforendpoint": "Microsoft Defender for Endpoint",
-    "microsoftdefenderforidentity": "Microsoft Defender for Identity",
-    "microsoftdefenderforcloudapps": "Microsoft Defender for Cloud Apps",
-    "microsoftdefenderforoffice365": "Microsoft Defender for Office 365",
-    "microsoft365defender": "Microsoft Defender XDR",
-    "azureadidentityprotection": "Microsoft Entra ID Protection",
-    "microsoftappgovernance": "Microsoft App Governance",
-    "datalossprevention": "Microsoft Data Loss Prevention",
-    "microsoftdefenderforcloud": "Microsoft Defender for Cloud",
-    "microsoftsentinel": "Microsoft Sentinel",
-    "microsoftinsiderriskmanagement": "Microsoft Insider Risk Management",
 }
 _USED = frozenset(
     {
@@ -74,8 +59,8 @@ def to_detection(raw: Any) -> Detection:
         other_ids=unique([text(alert.get("provideralertid"))]),
         title=text(alert.get("title")) or text(alert.get("threatdisplayname")) or f"Alert {native_id}",
         description=text(alert.get("description")) or "",
-        severity=_SEVERITIES.get((severity or "").lower(), Severity.unknown),
-        status=_STATUSES.get((status or "").lower(), Status.active),
+        severity=severity_of(severity),
+        status=status_of(status),
         vendor_severity=severity,
         vendor_status=status,
         created=when(alert.get("createddatetime")),
@@ -83,7 +68,7 @@ def to_detection(raw: Any) -> Detection:
         first_activity=when(alert.get("firstactivitydatetime")),
         last_activity=when(alert.get("lastactivitydatetime")),
         resolved=when(alert.get("resolveddatetime")),
-        product=_product(alert),
+        product=text(alert.get("productname")) or product_of(text(alert.get("servicesource"))),
         # `category` is deprecated and holds one of them.
         categories=words(alert.get("categories")) or words(alert.get("category")),
         techniques=words(alert.get("mitretechniques")),
@@ -91,7 +76,8 @@ def to_detection(raw: Any) -> Detection:
         evidence=evidence_of(alert.get("evidence")),
         comments=comments_of(alert.get("comments")),
         remediation_steps=words(alert.get("recommendedactions"), separator="\n"),
-        source_link=https_link(alert.get("alertweburl")) or _portal_link(native_id, alert),
+        source_link=https_link(alert.get("alertweburl"))
+        or portal_link("alerts", native_id, text(alert.get("tenantid"))),
         incident_id=text(alert.get("incidentid")),
         assigned_to=text(alert.get("assignedto")),
         classification=classification_of(alert.get("classification")),
@@ -127,15 +113,3 @@ def comments_of(rows: object) -> tuple[Comment, ...]:
             created = when(row.get("createddatetime")) or when(row.get("createdtime"))
             found.append(Comment(text=written, author=author, created=created))
     return tuple(found)
-
-
-def _product(alert: dict[str, Any]) -> str | None:
-    source = text(alert.get("servicesource"))
-    return text(alert.get("productname")) or (_PRODUCTS.get(source.lower(), source) if source else None)
-
-
-def _portal_link(native_id: str, alert: dict[str, Any]) -> str:
-    # The alert does not name its cloud, so this is the commercial portal; alerts bring an alertWebUrl.
-    link = f"https://security.microsoft.com/alerts/{quote(native_id, safe='')}"
-    tenant = text(alert.get("tenantid"))
-    return f"{link}?tid={quote(tenant, safe='')}" if tenant else link

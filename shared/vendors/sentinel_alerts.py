@@ -17,18 +17,12 @@ from ipaddress import ip_address
 from typing import Any
 
 from shared.errors import Unreadable
-from shared.nouns.detections import Asset, AssetKind, Detection, Evidence, Severity, Status, unique
+from shared.nouns.detections import Asset, AssetKind, Detection, Evidence, Status, unique
+from shared.vendors.alert_words import severity_of, status_of
 from shared.vendors.loose_json import each, fields, https_link, leftovers, line, portable, text, when, words
 from shared.vendors.sentinel_incidents import listed, modified, name_of, to_incident, xdr_number
 
 NAMESPACE = "sentinel"
-_SEVERITIES = {s.value: s for s in Severity}
-_STATUSES = {
-    "new": Status.active,
-    "inprogress": Status.in_progress,
-    "resolved": Status.resolved,
-    "dismissed": Status.dismissed,
-}
 _OWN = frozenset({"azure sentinel", "microsoft sentinel"})
 _USED = frozenset(
     {
@@ -64,8 +58,8 @@ def to_detection(raw: Any) -> Detection:
         or line(known.get("alerttype"))
         or f"Alert {native_id}",
         description=text(known.get("description")) or "",
-        severity=_SEVERITIES.get((severity or "").lower(), Severity.unknown),
-        status=_STATUSES.get((status or "").replace(" ", "").lower(), Status.active),
+        severity=severity_of(severity),
+        status=status_of(status),
         vendor_severity=severity,
         vendor_status=status,
         created=min(times, default=when(known.get("starttimeutc"))),

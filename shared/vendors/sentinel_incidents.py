@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.errors import Unreadable
-from shared.nouns.detections import Comment, Severity, Status, unique
+from shared.nouns.detections import Comment, Status, unique
 from shared.nouns.incidents import Incident
+from shared.vendors.alert_words import severity_of
 from shared.vendors.loose_json import each, fields, https_link, leftovers, text, when
 
 # Where a number in `providerIncidentId` is Defender XDR's; elsewhere it is Sentinel's own counter.
@@ -23,7 +24,6 @@ XDR = frozenset(
     {"microsoft xdr", "microsoft defender xdr", "microsoft 365 defender", "microsoft threat protection"}
 )
 REDIRECTED = "redirected"
-_SEVERITIES = {s.value: s for s in Severity}
 _STATUSES = {"new": Status.active, "active": Status.in_progress, "closed": Status.resolved}
 _USED = frozenset(
     {
@@ -48,7 +48,7 @@ def to_incident(raw: Any) -> Incident:
         number=xdr_number(raw),
         title=text(known.get("title")) or f"Incident {name}",
         description=text(known.get("description")) or "",
-        severity=_SEVERITIES.get((severity or "").lower(), Severity.unknown),
+        severity=severity_of(severity),
         status=_status(status, labels),
         vendor_severity=severity,
         vendor_status=status,

@@ -9,16 +9,15 @@ same here. A status that is not recognised is `active`: it must be looked at. A 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from shared.errors import Unreadable
-from shared.nouns.detections import Severity, Status, unique
+from shared.nouns.detections import Status, unique
 from shared.nouns.incidents import Incident
 from shared.vendors import graph_alerts
+from shared.vendors.alert_words import portal_link, severity_of
 from shared.vendors.loose_json import each, fields, https_link, leftovers, text, when, words
 from shared.vendors.xdr_alerts import set_or_none
 
-_SEVERITIES = {s.value: s for s in Severity}
 _STATUSES = {
     "active": Status.active,
     "inprogress": Status.in_progress,
@@ -57,7 +56,7 @@ def to_incident(raw: Any) -> Incident:
         number=number,
         title=text(_value(incident, "title")) or f"Incident {number}",
         description=text(incident.get("description")) or "",
-        severity=_SEVERITIES.get((severity or "").lower(), Severity.unknown),
+        severity=severity_of(severity),
         status=_STATUSES.get((status or "").lower(), Status.active),
         vendor_severity=severity,
         vendor_status=status,
@@ -69,7 +68,8 @@ def to_incident(raw: Any) -> Incident:
         assigned_to=text(incident.get("assignedto")),
         classification=graph_alerts.classification_of(set_or_none(incident.get("classification"))),
         determination=graph_alerts.determination_of(set_or_none(incident.get("determination"))),
-        source_link=https_link(_value(incident, "link")) or _portal_link(number, incident),
+        source_link=https_link(_value(incident, "link"))
+        or portal_link("incidents", number, text(incident.get("tenantid"))),
         merged_into=text(_value(incident, "redirect")),
         properties=leftovers(raw, _USED),
     )
@@ -89,10 +89,3 @@ def alert_ids(rows: object) -> tuple[str, ...]:
 
 def _value(incident: dict[str, Any], name: str) -> Any:
     return next((incident[key] for key in _NAMES[name] if incident.get(key) is not None), None)
-
-
-def _portal_link(number: str, incident: dict[str, Any]) -> str:
-    # The commercial portal: the incident does not name its cloud. Both APIs bring a link of their own.
-    link = f"https://security.microsoft.com/incidents/{quote(number, safe='')}"
-    tenant = text(incident.get("tenantid"))
-    return f"{link}?tid={quote(tenant, safe='')}" if tenant else link
