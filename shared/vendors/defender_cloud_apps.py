@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from shared.errors import HostNotAllowed
 from shared.nouns.alert_change import AlertChange
@@ -18,7 +18,7 @@ from shared.nouns.configurations import CLOUD_APPS_AUDIENCE, Cloud, Configuratio
 from shared.nouns.detections import Channel, Detection, Instant
 from shared.vendors import cloud_apps_alerts, cloud_apps_changes, cloud_apps_walk, keyset_walk
 from shared.vendors.checking import Probe, check
-from shared.vendors.origins import origin_of
+from shared.vendors.origins import EnteredAddress, origin_of
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 
 _WHERE = (
@@ -31,12 +31,11 @@ _WHERE = (
 class DefenderCloudAppsFields(Fields):
     """The form: everybody's fields and the tenant's own address."""
 
-    base_url: str | None = Field(
+    base_url: EnteredAddress = Field(
         None,
         title="API URL",
         description="The tenant's own address, such as https://contoso.eu2.portal.cloudappsecurity.com: "
         "Defender portal > Settings > Cloud apps > About > API URL. Empty for the common one (slower).",
-        pattern=r"^https://[^\s?#@]+$",
     )
     poll_interval: int = Field(
         60,
@@ -46,11 +45,6 @@ class DefenderCloudAppsFields(Fields):
         description="Seconds between polls. A poll takes three calls or more of the thirty a minute that the "
         "service allows the whole tenant.",
     )
-
-    @field_validator("base_url", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else value
 
 
 class DefenderCloudApps:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from shared.errors import HostNotAllowed
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Channel, Detection, Instant
@@ -28,7 +27,7 @@ from shared.vendors import (
 from shared.vendors.abilities import HuntingResult
 from shared.vendors.checking import Probe, check
 from shared.vendors.keyset_pages import Listing
-from shared.vendors.origins import origin_of
+from shared.vendors.origins import EnteredAddress, origin_among
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 
 _WHERE = (
@@ -56,17 +55,11 @@ ALERTS = Listing(
 class DefenderEndpointFields(Fields):
     """The form: everybody's fields and the address of the API."""
 
-    base_url: str | None = Field(
+    base_url: EnteredAddress = Field(
         None,
         title="Base URL",
         description="Address of the API; empty for the cloud's usual one. A geographic one may be nearer.",
-        pattern=r"^https://[^\s?#@]+$",
     )
-
-    @field_validator("base_url", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else value
 
 
 class DefenderEndpoint:
@@ -92,18 +85,14 @@ class DefenderEndpoint:
     def api_root(self, configuration: Configuration, cloud: Cloud) -> str:
         """The configured base URL's origin, if it is one of the cloud's; a pasted `/api` at its end does
         not count."""
-        if not cloud.endpoint_api:
-            raise HostNotAllowed(f"Defender for Endpoint is not offered in the cloud '{cloud.name}'.")
-        if not configuration.base_url:
-            return cloud.endpoint_api.rstrip("/")
-        origin, path = origin_of(configuration.base_url)
-        allowed = {origin_of(cloud.endpoint_api)[0], *(f"https://{host}" for host in cloud.endpoint_hosts)}
-        if origin not in allowed or path not in ("", "/api", "/api/v1.0"):
-            raise HostNotAllowed(
-                f"The base URL is not an address of Defender for Endpoint in the cloud '{cloud.name}'. Leave "
-                f"it empty, or use one of: {', '.join(sorted(allowed))}."
-            )
-        return origin
+        return origin_among(
+            configuration.base_url,
+            usual=cloud.endpoint_api,
+            hosts=cloud.endpoint_hosts,
+            paths=("", "/api", "/api/v1.0"),
+            title="Defender for Endpoint",
+            cloud=cloud.name,
+        )
 
     def audience(self, configuration: Configuration, cloud: Cloud) -> str:
         """The same resource for all of a cloud's hosts."""

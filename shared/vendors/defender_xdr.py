@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
@@ -20,6 +20,7 @@ from shared.nouns.incidents import Incident, IncidentChange
 from shared.vendors import graph_alerts, xdr_alerts, xdr_incidents
 from shared.vendors.abilities import HuntingResult
 from shared.vendors.checking import Probe, check
+from shared.vendors.origins import EnteredAddress
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 from shared.vendors.xdr_ways import GRAPH, Way, way_of
 
@@ -33,18 +34,12 @@ class DefenderXdrFields(Fields):
         description="graph: Microsoft Graph, as Microsoft recommends. xdr: the Defender XDR API, for tenants "
         "that grant only its roles (Incident.Read.All, ...).",
     )
-    base_url: str | None = Field(
+    base_url: EnteredAddress = Field(
         None,
         title="Base URL",
         description="Address of the API; empty for the cloud's usual one. A geographic one of the Defender "
         "XDR API may be nearer.",
-        pattern=r"^https://[^\s?#@]+$",
     )
-
-    @field_validator("base_url", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else value
 
 
 class DefenderXdr:

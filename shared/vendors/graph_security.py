@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
@@ -29,6 +29,7 @@ from shared.vendors.abilities import HuntingResult
 from shared.vendors.checking import Probe, check
 from shared.vendors.graph_addresses import root
 from shared.vendors.keyset_pages import Listing
+from shared.vendors.origins import EnteredAddress
 from shared.vendors.vendor import Check, Connection, Cursor, Feature, Fields, Limit, Page, Permission
 
 _WHERE = (
@@ -51,17 +52,11 @@ ALERTS = Listing(
 class GraphSecurityFields(Fields):
     """The form: everybody's fields and the address of the API."""
 
-    base_url: str | None = Field(
+    base_url: EnteredAddress = Field(
         None,
         title="Base URL",
         description="Address of the API; empty for the cloud's usual one, https://graph.microsoft.com/v1.0.",
-        pattern=r"^https://[^\s?#@]+$",
     )
-
-    @field_validator("base_url", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else value
 
 
 class GraphSecurity:

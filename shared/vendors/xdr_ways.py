@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
-from shared.errors import BadRequest, HostNotAllowed, OperatorMustAct
+from shared.errors import BadRequest, OperatorMustAct
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Detection, Instant, earlier
@@ -26,7 +26,7 @@ from shared.vendors.graph_addresses import root as graph_root
 from shared.vendors.graph_security import ALERTS
 from shared.vendors.keyset_pages import Listing
 from shared.vendors.loose_json import each, fields, when
-from shared.vendors.origins import origin_of
+from shared.vendors.origins import origin_among
 from shared.vendors.refused import told_to_the_caller
 from shared.vendors.vendor import Connection, Cursor, Feature, Page, Permission
 from shared.vendors.xdr_members import with_ids, with_members
@@ -79,18 +79,14 @@ def _graph_root(configuration: Configuration, cloud: Cloud) -> str:
 
 
 def _xdr_root(configuration: Configuration, cloud: Cloud) -> str:
-    if not cloud.xdr_api:
-        raise HostNotAllowed(f"The Defender XDR API is not offered in the cloud '{cloud.name}'.")
-    if not configuration.base_url:
-        return cloud.xdr_api.rstrip("/")
-    origin, path = origin_of(configuration.base_url)
-    allowed = {origin_of(cloud.xdr_api)[0], *(f"https://{host}" for host in cloud.xdr_hosts)}
-    if origin not in allowed or path.lower() not in ("", "/api"):
-        raise HostNotAllowed(
-            f"The base URL is not an address of the Defender XDR API in the cloud '{cloud.name}'. Leave it "
-            f"empty, or use one of: {', '.join(sorted(allowed))}."
-        )
-    return origin
+    return origin_among(
+        configuration.base_url,
+        usual=cloud.xdr_api,
+        hosts=cloud.xdr_hosts,
+        paths=("", "/api"),
+        title="the Defender XDR API",
+        cloud=cloud.name,
+    )
 
 
 def _graph_fetch(connection: Connection, cursor: Cursor | None) -> Iterator[Page]:
