@@ -29,7 +29,7 @@ def assets_of(known: Mapping[str, Any], entities: Entities) -> tuple[Asset, ...]
             names.add(asset.name.lower())
     compromised = text(known.get("compromisedentity"))
     if compromised and not found:
-        return (_resource(compromised),)
+        return (resource_of(compromised),)
     first = (last_segment(compromised) or "").lower()
     return tuple(sorted(found.values(), key=lambda asset: asset.name.lower() != first))
 
@@ -38,10 +38,11 @@ def _resources(known: Mapping[str, Any]) -> Iterator[Asset]:
     ids = [text(fields(row).get("azureresourceid")) for row in each(known.get("resourceidentifiers"))]
     if not any(ids):  # events name the resource a second time, ARM does not: it only fills a gap
         ids = [text(known.get("azureresourceid"))]
-    yield from (_resource(arm_id) for arm_id in ids if arm_id)
+    yield from (resource_of(arm_id) for arm_id in ids if arm_id)
 
 
-def _resource(arm_id: str) -> Asset:
+def resource_of(arm_id: str) -> Asset:
+    """A cloud resource by its ARM id, or by the name that stands in its place."""
     kind = _ARM_TYPE.search(arm_id)
     return Asset(
         kind=AssetKind.cloud_resource,

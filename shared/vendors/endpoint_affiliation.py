@@ -13,7 +13,7 @@ from shared.errors import Refused
 from shared.nouns.detections import instant_of
 from shared.nouns.inventory import Affiliation, Answer, HostQuestion, Item
 from shared.vendors.endpoint_inventory import WHO, machine
-from shared.vendors.listing import read_page
+from shared.vendors.listing import literal, read_page
 from shared.vendors.vendor import Connection
 
 _DEVICE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -36,16 +36,16 @@ def _by_name(connection: Connection, name: str) -> list[Item]:
     """Names are kept in lower case by most sensors, and as typed by some. A name without a domain also
     means a machine of that name in a domain."""
     spellings = dict.fromkeys((name.lower(), name))
-    conditions = [f"computerDnsName eq {_literal(spelling)}" for spelling in spellings]
+    conditions = [f"computerDnsName eq {literal(spelling)}" for spelling in spellings]
     if "." not in name:
-        conditions.append(f"startswith(computerDnsName,{_literal(name.lower() + '.')})")
+        conditions.append(f"startswith(computerDnsName,{literal(name.lower() + '.')})")
     return next((found for one in conditions if (found := _machines(connection, one))), [])
 
 
 def _by_address(connection: Connection, address: str | None) -> Affiliation:
     if address is None:
         return _no_way("lastIpAddress", "This is no IP address.")
-    latest = _answer("lastIpAddress", _machines(connection, f"lastIpAddress eq {_literal(address)}"))
+    latest = _answer("lastIpAddress", _machines(connection, f"lastIpAddress eq {literal(address)}"))
     if latest.answer is Answer.yes:
         return latest
     at = f"{instant_of(connection.now() - _SEEN_BEFORE)[:19]}Z"
@@ -55,7 +55,7 @@ def _by_address(connection: Connection, address: str | None) -> Affiliation:
 
 def _by_id(connection: Connection, given: str) -> Affiliation:
     if _DEVICE_ID.fullmatch(given):
-        return _answer("aadDeviceId", _machines(connection, f"aadDeviceId eq {_literal(given.lower())}"))
+        return _answer("aadDeviceId", _machines(connection, f"aadDeviceId eq {literal(given.lower())}"))
     if not _MACHINE_ID.fullmatch(given):
         return _no_way("machine id", "This is neither a machine id nor an Entra device id.")
     try:
@@ -92,8 +92,3 @@ def _answer(how: str, found: list[Item]) -> Affiliation:
 
 def _no_way(how: str, reason: str) -> Affiliation:
     return Affiliation(answer=Answer.could_not_ask, source=f"{WHO}: {how}", reason=reason)
-
-
-def _literal(value: str) -> str:
-    """A text in OData: quotes in it are doubled."""
-    return "'" + value.replace("'", "''") + "'"

@@ -19,7 +19,7 @@ from shared.nouns.inventory import Affiliation, Answer, HostQuestion, InventoryK
 from shared.vendors import access
 from shared.vendors.graph_hunting import PERMISSION, hunt
 from shared.vendors.graph_inventory import DEVICES, WHO, device
-from shared.vendors.listing import read_page
+from shared.vendors.listing import literal, read_page
 from shared.vendors.loose_json import each, fields, text, when
 from shared.vendors.vendor import Connection
 
@@ -52,7 +52,7 @@ def _by_name(connection: Connection, name: str) -> Affiliation:
 
 
 def _named(connection: Connection, name: str) -> list[Item]:
-    found = _listed(connection, f"deviceName eq {_literal(name)}")
+    found = _listed(connection, f"deviceName eq {literal(name)}")
     return [item for item in found if item.name.casefold() == name.casefold()]
 
 
@@ -65,7 +65,7 @@ def _by_id(connection: Connection, given: str) -> Affiliation:
     own = _own(connection, given)
     if own is not None:
         return _answer("Intune device id", [own])
-    joined = _listed(connection, f"azureADDeviceId eq {_literal(given.lower())}")
+    joined = _listed(connection, f"azureADDeviceId eq {literal(given.lower())}")
     return _answer("Intune device id, then azureADDeviceId", joined)
 
 
@@ -143,8 +143,3 @@ def _answer(how: str, found: list[Item]) -> Affiliation:
 
 def _cannot(reason: str) -> Affiliation:
     return Affiliation(answer=Answer.could_not_ask, source=_INTUNE, reason=reason)
-
-
-def _literal(value: str) -> str:
-    """A text in OData: quotes in it are doubled."""
-    return "'" + value.replace("'", "''") + "'"

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 
 from shared.errors import BadRequest
+from shared.vendors import hunting
 from shared.vendors.abilities import HuntingResult
-from shared.vendors.hunting import result_of
-from shared.vendors.refused import told_to_the_caller
 from shared.vendors.vendor import Connection
 
 PERMISSION = "ThreatHunting.Read.All"
@@ -25,8 +24,6 @@ _SPAN = re.compile(rf"(?:{_TIME}|{_LENGTH})(?:/(?:{_TIME}|{_LENGTH}))?")
 def hunt(connection: Connection, query: str, timespan: str | None) -> HuntingResult:
     """Run a query. Raises BadRequest for a time span that is none and, with the vendor's words, for a query
     that it does not take; and what `Api.post` raises."""
-    if not query.strip():
-        raise BadRequest("The query is empty.")
     body = {"Query": query}
     if timespan is not None:
         if not _SPAN.fullmatch(timespan.strip()):
@@ -35,6 +32,4 @@ def hunt(connection: Connection, query: str, timespan: str | None) -> HuntingRes
                 "(2026-11-01T00:00:00Z/P1D), as ISO 8601 writes them."
             )
         body["Timespan"] = timespan.strip()
-    with told_to_the_caller():
-        answer = connection.api.post("/security/runHuntingQuery", body, wait=_LONGEST)
-    return result_of(answer, WHO)
+    return hunting.hunt(connection.api, "/security/runHuntingQuery", body, WHO, wait=_LONGEST)

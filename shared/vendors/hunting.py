@@ -1,5 +1,5 @@
-"""A hunting query's answer as a table: Defender for Endpoint, Defender XDR and Graph answer alike, but for
-the casing of names.
+"""Hunting with KQL, as far as Defender for Endpoint, Defender XDR and Graph are alike: they answer with the
+same table but for the casing of names, and the first two take nothing but a query.
 
 Promise: values stay as the vendor gave them, but for what cannot be written as JSON again; a column that
 only rows name is a column.
@@ -11,9 +11,33 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from shared.errors import Unreadable
+from shared.errors import BadRequest, Unreadable
 from shared.vendors.abilities import Column, HuntingResult
 from shared.vendors.loose_json import each, fields, portable, text
+from shared.vendors.refused import told_to_the_caller
+from shared.vendors.vendor import Api
+
+_LONGEST = 205.0  # seconds: Defender itself gives up after 200
+
+
+def hunt_by_query(api: Api, path: str, query: str, timespan: str | None, who: str) -> HuntingResult:
+    """Run a query where only the query can say the time, so that a `timespan` is refused rather than ignored.
+    Raises BadRequest with the vendor's words for what it does not take, and what `Api.post` raises."""
+    if timespan is not None:
+        raise BadRequest(
+            f"{who} takes no time span beside the query. Write it into the query, for example "
+            "`| where Timestamp > ago(7d)`."
+        )
+    return hunt(api, path, {"Query": query}, who, wait=_LONGEST)
+
+
+def hunt(api: Api, path: str, body: Mapping[str, str], who: str, *, wait: float) -> HuntingResult:
+    """Run the query in a body. Raises BadRequest as above, and for a query without a word."""
+    if not body["Query"].strip():
+        raise BadRequest("The query is empty.")
+    with told_to_the_caller():
+        answer = api.post(path, body, wait=wait)
+    return result_of(answer, who)
 
 
 def result_of(answer: Any, who: str) -> HuntingResult:

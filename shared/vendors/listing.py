@@ -53,6 +53,11 @@ def read_page(answer: Mapping[str, Any], who: str) -> tuple[tuple[Any, ...], str
     return tuple(rows), text(found.get("@odata.nextlink")) or text(found.get("nextlink"))
 
 
+def literal(value: str) -> str:
+    """A text in a `$filter` of OData: quotes in it are doubled, so that it ends where it ends."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 class Trail:
     """Where a walk over pages has been: a hash for each link and each page."""
 

@@ -19,6 +19,8 @@ from typing import Any
 from shared.errors import Unreadable
 from shared.nouns.detections import Asset, AssetKind, Detection, Evidence, Status, unique
 from shared.vendors.alert_words import severity_of, status_of
+from shared.vendors.cloud_assets import resource_of
+from shared.vendors.cloud_entities import last_segment
 from shared.vendors.loose_json import each, fields, https_link, leftovers, line, portable, text, when, words
 from shared.vendors.sentinel_incidents import listed, modified, name_of, to_incident, xdr_number
 
@@ -32,7 +34,6 @@ _USED = frozenset(
     }
 )
 _LINKED = re.compile(r"/alerts?(?:id)?/([^/?#&\s]{16,200})", re.IGNORECASE)
-_ARM_TYPE = re.compile(r"/providers/([^/]+/[^/]+)(?:/[^/]+)?/?$", re.IGNORECASE)
 
 
 def to_detection(raw: Any) -> Detection:
@@ -119,11 +120,11 @@ def _assets(known: Mapping[str, Any]) -> tuple[Asset, ...]:
     """The Azure resources, and what the alert calls compromised first, each once."""
     rows = map(fields, listed(known.get("resourceidentifiers")))
     ids = [text(row.get("resourceid")) or text(row.get("azureresourceid")) for row in rows]
-    found = {id.lower(): _resource(id) for id in ids if id}
+    found = {id.lower(): resource_of(id) for id in ids if id}
     compromised = text(known.get("compromisedentity"))
     if compromised is None:
         return tuple(found.values())
-    first = _last(compromised).lower()
+    first = (last_segment(compromised) or "").lower()
     if not any(asset.name.lower() == first for asset in found.values()):
         asset = _compromised(compromised)
         return ((asset,) if asset else ()) + tuple(found.values())
@@ -133,25 +134,11 @@ def _assets(known: Mapping[str, Any]) -> tuple[Asset, ...]:
 def _compromised(name: str) -> Asset | None:
     """What is compromised, by the form of its name; an address is evidence only."""
     if name.startswith("/subscriptions/"):
-        return _resource(name)
+        return resource_of(name)
     if _address(name):
         return None
     kind = AssetKind.user if "@" in name or "\\" in name else AssetKind.machine
     return Asset(kind=kind, name=line(name) or name)
-
-
-def _resource(arm_id: str) -> Asset:
-    kind = _ARM_TYPE.search(arm_id)
-    return Asset(
-        kind=AssetKind.cloud_resource,
-        name=_last(arm_id),
-        id=arm_id,
-        details={"resourceType": kind[1]} if kind else {},
-    )
-
-
-def _last(path: str) -> str:
-    return path.rstrip("/").rpartition("/")[2] or path
 
 
 def _address(name: str) -> bool:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
-from shared.errors import BadRequest, OperatorMustAct
+from shared.errors import OperatorMustAct
 from shared.nouns.alert_change import AlertChange
 from shared.nouns.configurations import Cloud, Configuration
 from shared.nouns.detections import Detection, Instant, earlier
@@ -34,7 +34,6 @@ from shared.vendors.xdr_windows import WindowedListing
 
 # An incident is updated when an alert joins it; its clock may be a little behind the alert's.
 _BEHIND = timedelta(minutes=15)
-_LONGEST_HUNT = 205.0  # seconds
 _GRAPH_INCIDENTS = Listing(
     title="Microsoft Graph",
     path="/security/incidents",
@@ -158,16 +157,9 @@ def _xdr_change_alert(connection: Connection, detection: Detection, change: Aler
 
 
 def _xdr_hunt(connection: Connection, query: str, timespan: str | None) -> HuntingResult:
-    if timespan is not None:
-        raise BadRequest(
-            "The Defender XDR API takes no time span beside the query. Write it into the query, for example "
-            "`| where Timestamp > ago(7d)`."
-        )
-    if not query.strip():
-        raise BadRequest("The query is empty.")
-    with told_to_the_caller():
-        answer = connection.api.post("/api/advancedhunting/run", {"Query": query}, wait=_LONGEST_HUNT)
-    return hunting.result_of(answer, "Defender XDR")
+    return hunting.hunt_by_query(
+        connection.api, "/api/advancedhunting/run", query, timespan, "The Defender XDR API"
+    )
 
 
 def _where(api: str) -> str:
