@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared.errors import PocketSOCError
+from shared.vendors.listing import pages
 from shared.vendors.loose_json import fields, words
 from shared.vendors.vendor import Connection, Feature
 
 _VERSION = "2022-04-01"
-_LONGEST = 20  # pages
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,12 @@ class Rights:
 
 def rights_at(connection: Connection, scope: str) -> Rights | None:
     """What the caller may do at the scope (`/subscriptions/...`); None when that cannot be asked."""
-    path: str | None = f"{scope}/providers/Microsoft.Authorization/permissions?api-version={_VERSION}"
-    roles: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
-    for _ in range(_LONGEST):
-        try:
-            page = fields(connection.api.get(path or ""))
-        except PocketSOCError:
-            return None
-        listed = page.get("value")
-        roles += [_role(one) for one in listed] if isinstance(listed, list) else []
-        link = page.get("nextlink")
-        path = link if isinstance(link, str) and link else None
-        if path is None:
-            return Rights(tuple(roles))
-    return None
+    path, version = f"{scope}/providers/Microsoft.Authorization/permissions", {"api-version": _VERSION}
+    try:
+        listed = pages(connection.api, path, version, who="Azure Resource Manager")
+        return Rights(tuple(_role(one) for rows in listed for one in rows))
+    except PocketSOCError:
+        return None
 
 
 def allowed(

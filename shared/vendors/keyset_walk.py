@@ -1,5 +1,5 @@
-"""Reading a vendor's list in the order of its updates, without missing and without looping: what Defender for
-Endpoint, Graph and Defender XDR share.
+"""Reading a vendor's list in the order of its updates, without missing and without looping: what all vendors
+share whose lists can be asked by time.
 
 Promise: a walk that is killed and started again from its last stored cursor skips nothing; once it said
 `done`, every row that was visible and updated before it began has been yielded. How, and why not by

@@ -30,8 +30,8 @@ class Api(Protocol):
     """One configuration's way to its vendor's API: adds the token, the timeout and the manners. client.py
     keeps it.
 
-    Every method raises SignInFailed, PermissionMissing, HostNotAllowed, Throttled, TryLater or Unreadable,
-    with words for the operator.
+    Every method raises SignInFailed, PermissionMissing, HostNotAllowed, Refused, TryLater (Throttled,
+    BudgetSpent) or Unreadable, with words for the operator.
     """
 
     def get(self, path_or_url: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
