@@ -62,10 +62,10 @@ class RecordingTables:
         """One page."""
         return self.tables.scan(*args, **options)
 
-    def write(self, table: str, changes: Sequence[Change]) -> None:
+    def write(self, table: str, changes: Sequence[Change]) -> list[str]:
         """Apply, and keep."""
         self.written.append((table, list(changes)))
-        self.tables.write(table, changes)
+        return self.tables.write(table, changes)
 
 
 def queued_batches(parts: Parts) -> list[str]:

@@ -70,10 +70,10 @@ class TimedTables:
         self.clock.spend(self.costs.storage + self.costs.row * len(page.rows) / 10)
         return page
 
-    def write(self, table: str, changes: list[Change]) -> None:
+    def write(self, table: str, changes: list[Change]) -> list[str]:
         """All changes or none."""
         self.clock.spend(self.costs.storage + self.costs.row * len(changes))
-        self.tables.write(table, changes)
+        return self.tables.write(table, changes)
 
 
 @dataclass

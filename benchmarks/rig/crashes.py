@@ -125,16 +125,17 @@ class DyingTables:
         """One page."""
         return self._life.call(_site(f"scan {table}"), lambda: self._tables.scan(table, *args, **options))
 
-    def write(self, table: str, changes: Any) -> None:
+    def write(self, table: str, changes: Any) -> Any:
         """All changes or none."""
 
-        def do() -> None:
-            self._tables.write(table, changes)
+        def do() -> list[str]:
+            etags = self._tables.write(table, changes)
             for change in changes if table == Table.deliveries else ():
                 if isinstance(change, Replace):
                     self._life.noted(change.row.partition, change.row.key)
+            return etags
 
-        self._life.call(_site(f"write {table}"), do)
+        return self._life.call(_site(f"write {table}"), do)
 
 
 class DyingQueues:

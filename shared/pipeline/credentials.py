@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.errors import Conflict, TryLater
 from shared.nouns.configurations import Configuration, SecretField
 from shared.nouns.detections import instant_of
 from shared.store.configurations import Configurations
-from shared.store.stores import Secrets
+from shared.store.stores import Secrets, until_first
 
 _ATTEMPTS = 10
 _log = logging.getLogger(__name__)
@@ -59,17 +58,15 @@ class Credentials:
         self.configurations.read_soon(configuration.id, anew=False)
 
     def _change(self, id: str, change: Callable[[Configuration], Configuration | None]) -> bool:
-        for _ in range(_ATTEMPTS):
+        def attempt() -> bool:
             found = self.configurations.get(id)
             wanted = change(found.configuration) if found else None
-            if wanted is None:
-                return False
-            try:
+            if wanted is not None:
                 self.configurations.save(wanted)
-            except Conflict:
-                continue
-            return True
-        raise TryLater("Others kept changing this configuration; it is tried again.")
+            return wanted is not None
+
+        words = "Others kept changing this configuration; it is tried again."
+        return until_first(attempt, words, attempts=_ATTEMPTS)
 
 
 def _secrets(configuration: Configuration) -> tuple[str | None, str | None]:

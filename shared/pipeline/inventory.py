@@ -116,8 +116,7 @@ class InventoryReader:
     def _read(self, configuration: Configuration, vendor: InventoryVendor, state: ReadingState) -> None:
         started = self.clock()
         before = state
-        self.inventory.save(replace(state, attempted=instant_of(started)))
-        state = self._again(state)
+        state = self.inventory.save(replace(state, attempted=instant_of(started)))
         try:
             self._walk(configuration, vendor, before, state, started)
         except PocketSOCError as error:
@@ -178,12 +177,6 @@ class InventoryReader:
                 ticket_until=None,
             )
         )
-
-    def _again(self, state: ReadingState) -> ReadingState:
-        current = self.inventory.state(state.configuration_id, state.kind)
-        if current.ticket != state.ticket:
-            raise Conflict("Another reading has taken over.")
-        return current
 
 
 def _wait(configuration: Configuration, state: ReadingState, error: PocketSOCError) -> timedelta:

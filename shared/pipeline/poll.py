@@ -207,8 +207,7 @@ class Poller:
         when the poll goes on."""
         for _ in range(5):
             try:
-                self.configurations.save_state(state)
-                return state if state.ticket is None else self._reread(state, ticket)
+                return self.configurations.save_state(state)
             except Conflict:
                 state = self._reread(state, ticket)
         raise TryLater("The poll state kept being changed by others; it is tried again.")

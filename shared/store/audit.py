@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.errors import BadRequest, RowExists, TryLater
+from shared.errors import BadRequest
 from shared.nouns.audit import GENESIS, AuditEntry
 from shared.nouns.detections import instant_of
-from shared.store.stores import Insert, Row, Span, Table, Tables
+from shared.store.stores import Insert, Row, Span, Table, Tables, until_first
 
 _PARTITION = "audit"
 _LAST = 9_999_999_999
@@ -43,7 +42,8 @@ class Audit:
         details: Mapping[str, str | int | bool | None] | None = None,
     ) -> AuditEntry:
         """Append an entry. Raises TryLater when storage is away or too many append at once."""
-        for _ in range(_ATTEMPTS):
+
+        def attempt() -> AuditEntry:
             newest = self.page(limit=1).entries
             entry = AuditEntry(
                 number=newest[0].number + 1 if newest else 1,
@@ -55,12 +55,11 @@ class Audit:
                 details=_short(details or {}),
                 before=newest[0].hash if newest else GENESIS,
             ).sealed()
-            try:
-                self._tables.write(Table.audit, [Insert(_row(entry))])
-            except RowExists:
-                continue
+            self._tables.write(Table.audit, [Insert(_row(entry))])
             return entry
-        raise TryLater("Too many acts at once; this one was not noted in the audit. Try again.")
+
+        words = "Too many acts at once; this one was not noted in the audit. Try again."
+        return until_first(attempt, words, attempts=_ATTEMPTS)
 
     def page(self, *, limit: int = 200, cursor: str | None = None) -> AuditPage:
         """At most `limit` entries (1-1000) before the cursor, newest first. Raises BadRequest for a cursor
@@ -97,13 +96,3 @@ def _plain(text: str) -> str:
 
 def _short(details: Mapping[str, str | int | bool | None]) -> dict[str, str | int | bool | None]:
     return {k: _plain(v)[:_LONGEST] if isinstance(v, str) else v for k, v in details.items()}
-
-
-def stored_details(values: Mapping[str, object]) -> dict[str, str | int | bool | None]:
-    """Any values as details: what is neither text nor number nor yes or no becomes JSON."""
-    return {
-        name: value
-        if isinstance(value, str | int | bool) or value is None
-        else json.dumps(value, default=str)
-        for name, value in values.items()
-    }

@@ -18,7 +18,7 @@ from datetime import datetime
 
 from shared.errors import BudgetSpent, Conflict, PocketSOCError
 from shared.nouns.budgets import Limit, Spending, Use, Window, seconds_of
-from shared.store.stores import Insert, Replace, Row, Span, Table, Tables, Value, key_safe
+from shared.store.stores import Row, Span, Table, Tables, Value, as_read, every_row, key_safe
 
 _PARTITION = "apis"
 _FREE = 3  # calls of polls a minute that a process makes without a lease
@@ -54,10 +54,10 @@ class Budgets:
             return self._known[api]
 
     def blocked(self) -> set[str]:
-        """The APIs that have asked to wait. One storage call."""
+        """The APIs that have asked to wait. A storage call for each thousand APIs."""
         now = seconds_of(self._clock())
-        page = self._tables.scan(Table.budgets, Span.within(_PARTITION))
-        return {str(row.values["api"]) for row in page.rows if _spending(row).blocked_until > now}
+        rows = every_row(self._tables, Table.budgets, Span.within(_PARTITION))
+        return {str(row.values["api"]) for row in rows if _spending(row).blocked_until > now}
 
 
 class ApiBudget:
@@ -183,7 +183,7 @@ class ApiBudget:
                 return after
             try:
                 changed = _row(self._api, after, row.etag if row else "")
-                self._tables.write(Table.budgets, [Replace(changed) if row else Insert(changed)])
+                self._tables.write(Table.budgets, [as_read(changed)])
                 return after
             except Conflict:
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from shared.nouns.checkups import Checkup
-from shared.store.stores import Delete, Replace, Row, Span, Table, Tables, key_safe
+from shared.store.stores import Delete, Replace, Row, Span, Table, Tables, every_row, key_safe
 
 _CHECK = "check"
 _log = logging.getLogger(__name__)
@@ -29,22 +29,13 @@ class Checkups:
 
     def all(self) -> dict[str, Checkup]:
         """The last one of each configuration, by its id."""
-        found = {row.partition: _read(row) for row in self._rows()}
+        rows = every_row(self._tables, Table.credentials, Span(key_from=_CHECK, key_to=_CHECK))
+        found = {row.partition: _read(row) for row in rows if row.key == _CHECK}
         return {id: checkup for id, checkup in found.items() if checkup is not None}
 
     def forget(self, configuration_id: str) -> None:
         """Remove what is known of a configuration that is removed."""
         self._tables.write(Table.credentials, [Delete(key_safe(configuration_id), _CHECK)])
-
-    def _rows(self) -> list[Row]:
-        rows: list[Row] = []
-        token: str | None = None
-        while True:
-            page = self._tables.scan(Table.credentials, Span(key_from=_CHECK, key_to=_CHECK), token=token)
-            rows += [row for row in page.rows if row.key == _CHECK]
-            token = page.token
-            if token is None:
-                return rows
 
 
 def _read(row: Row) -> Checkup | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shared.errors import Conflict
 from shared.nouns.configurations import Configuration, PollState
-from shared.store.stores import Delete, Insert, Replace, Row, Span, Table, Tables, Value, key_safe
+from shared.store.stores import Delete, Row, Span, Table, Tables, Value, as_read, every_row, key_safe
 
 _log = logging.getLogger(__name__)
 _CONFIGURATION, _STATE = "configuration", "state"
@@ -59,25 +59,13 @@ class Configurations:
         """All of them, in the order of their ids; one that cannot be read is left out, for the sake of the
         others."""
         groups: dict[str, list[Row]] = {}
-        token: str | None = None
-        while True:
-            page = self._tables.scan(Table.configurations, token=token)
-            for row in page.rows:
-                groups.setdefault(row.partition, []).append(row)
-            token = page.token
-            if token is None:
-                return [c for c in map(_readable, groups.values()) if c is not None]
+        for row in every_row(self._tables, Table.configurations):
+            groups.setdefault(row.partition, []).append(row)
+        return [c for c in map(_readable, groups.values()) if c is not None]
 
     def get(self, id: str) -> Configured | None:
         """One of them, or None. One storage call, unless the service stops in the middle."""
-        rows: list[Row] = []
-        token: str | None = None
-        while True:
-            page = self._tables.scan(Table.configurations, Span.within(key_safe(id)), token=token)
-            rows += page.rows
-            token = page.token
-            if token is None:
-                return _configured(rows)
+        return _configured(list(every_row(self._tables, Table.configurations, Span.within(key_safe(id)))))
 
     def save(self, configuration: Configuration) -> Configuration:
         """Store a new configuration (no etag) or a changed one; gives it back with its new etag. Raises
@@ -88,9 +76,8 @@ class Configurations:
             configuration.model_dump_json(exclude={"etag"}),
             configuration.etag,
         )
-        self._tables.write(Table.configurations, [Replace(row) if configuration.etag else Insert(row)])
-        stored = self._tables.get(Table.configurations, row.partition, row.key)
-        return configuration.model_copy(update={"etag": stored.etag if stored else ""})
+        [etag] = self._tables.write(Table.configurations, [as_read(row)])
+        return configuration.model_copy(update={"etag": etag})
 
     def remove(self, id: str) -> None:
         """Delete it and its state; fine if there is none."""
@@ -99,11 +86,12 @@ class Configurations:
             Table.configurations, [Delete(partition, _CONFIGURATION), Delete(partition, _STATE)]
         )
 
-    def save_state(self, state: PollState) -> None:
-        """Store a poll state as it was read and changed. Raises Conflict when somebody else has written it
-        since."""
+    def save_state(self, state: PollState) -> PollState:
+        """Store a poll state as it was read and changed; gives it back with its new etag. Raises Conflict
+        when somebody else has written it since."""
         row = self._row(state.configuration_id, _STATE, state.model_dump_json(exclude={"etag"}), state.etag)
-        self._tables.write(Table.configurations, [Replace(row) if state.etag else Insert(row)])
+        [etag] = self._tables.write(Table.configurations, [as_read(row)])
+        return state.model_copy(update={"etag": etag})
 
     def read_soon(self, id: str, *, anew: bool) -> None:
         """Make it due after a change; `anew`, from the beginning: the old cursor would skip what was never

@@ -7,7 +7,17 @@ from collections.abc import Iterable
 
 from shared.errors import RowExists, TryLater
 from shared.nouns.notifications import Outcome
-from shared.store.stores import Insert, Replace, Row, Span, Table, Tables, key_safe, transactions
+from shared.store.stores import (
+    Insert,
+    Replace,
+    Row,
+    Span,
+    Table,
+    Tables,
+    every_row,
+    key_safe,
+    transactions,
+)
 
 
 class Deliveries:
@@ -46,16 +56,8 @@ class Deliveries:
         raise TryLater("Deliveries were claimed by others again and again; it is tried again.")
 
     def _known(self, partition: str, keys: list[str]) -> dict[str, Row]:
-        known: dict[str, Row] = {}
-        token: str | None = None
-        while True:
-            page = self._tables.scan(
-                Table.deliveries, Span.within(partition, min(keys), max(keys)), token=token
-            )
-            known.update({row.key: row for row in page.rows if row.key in set(keys)})
-            token = page.token
-            if token is None:
-                return known
+        wanted, span = set(keys), Span.within(partition, min(keys), max(keys))
+        return {row.key: row for row in every_row(self._tables, Table.deliveries, span) if row.key in wanted}
 
     def note(
         self, installation_id: str, notification_id: str, outcome: Outcome, *, by: str, reason: str = ""

@@ -16,7 +16,7 @@ from shared.store.cards import card_of, joined_into
 from shared.store.configurations import Configurations
 from shared.store.inventory import Inventory, ItemQuery, ReadingState
 from shared.store.keys import cards_between, is_card_id
-from shared.store.stores import Blobs, Insert, Replace, Row, Table, Tables
+from shared.store.stores import Blobs, Row, Table, Tables, as_read
 
 _A_CALL = 100
 _CALLS = 4
@@ -140,8 +140,7 @@ class Exported:
         """Store a mark as it was read and changed; gives its new version. Raises Conflict when somebody else
         has set it since."""
         row = Row(_COLLECTOR, name, {"document": text}, version)
-        self._tables.write(Table.exports, [Replace(row) if version else Insert(row)])
-        return self.mark(name)[1]
+        return self._tables.write(Table.exports, [as_read(row)])[0]
 
     def _card(self, row: Row) -> Card | None:
         if joined_into(row):

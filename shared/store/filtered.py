@@ -6,16 +6,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import islice
 
-from shared.errors import Conflict, TryLater
 from shared.nouns.detections import Instant
-from shared.store.stores import Change, Delete, Insert, Replace, Row, Span, Table, Tables, Value, key_safe
+from shared.store.stores import (
+    Change,
+    Delete,
+    Row,
+    Span,
+    Table,
+    Tables,
+    Value,
+    as_read,
+    every_row,
+    key_safe,
+    until_first,
+)
 
 _TOTAL = "total"
 _DIGEST = 8
 _A_COLUMN = 60_000  # a column takes 64 KiB
 _MOST = 100_000  # a day's hashes must fit into one row; what is beyond them may be counted again
-_ATTEMPTS = 20
+_DAYS = 50  # in one transaction, which takes 4 MiB
 
 
 class Filtered:
@@ -31,18 +44,22 @@ class Filtered:
         for name, made in kept_out:
             digest = hashlib.sha256(name.encode("utf-8", "replace")).digest()[:_DIGEST]
             days.setdefault(made[:10], set()).add(digest)
-        for _ in range(_ATTEMPTS):
-            rows = self._rows(configuration_id, min(days, default=_TOTAL))
-            changes, total = _added(configuration_id, rows, days)
-            if not changes:
-                return total
-            try:
-                for start in range(0, len(changes), 99):
-                    self._tables.write(Table.filtered, changes[start : start + 99])
-                return total
-            except Conflict:
-                continue
-        raise TryLater("Others kept counting filtered alerts of the same configuration; it is tried again.")
+        total, left = 0, iter(sorted(days.items()))
+        while some := dict(islice(left, _DAYS)):
+            total = until_first(
+                partial(self._noted, configuration_id, some),
+                "Others kept counting filtered alerts of the same configuration; it is tried again.",
+            )
+        return total
+
+    def _noted(self, configuration_id: str, days: Mapping[str, set[bytes]]) -> int:
+        """Count these days' alerts, and them in the total, in one transaction."""
+        span = Span.within(key_safe(configuration_id), min(days), _TOTAL)
+        rows = {row.key: row for row in every_row(self._tables, Table.filtered, span)}
+        changes, total = _added(configuration_id, rows, days)
+        if changes:
+            self._tables.write(Table.filtered, changes)
+        return total
 
     def total(self, configuration_id: str) -> int:
         """How many different alerts were kept out. One storage call."""
@@ -55,18 +72,6 @@ class Filtered:
         page = self._tables.scan(Table.filtered, old, select=[], limit=100)
         if page.rows:
             self._tables.write(Table.filtered, [Delete(row.partition, row.key) for row in page.rows])
-
-    def _rows(self, configuration_id: str, first_day: str) -> dict[str, Row]:
-        rows: dict[str, Row] = {}
-        token: str | None = None
-        while True:
-            page = self._tables.scan(
-                Table.filtered, Span.within(key_safe(configuration_id), first_day, _TOTAL), token=token
-            )
-            rows.update({row.key: row for row in page.rows})
-            token = page.token
-            if token is None:
-                return rows
 
 
 def _added(
@@ -87,8 +92,7 @@ def _added(
 
 
 def _change(configuration_id: str, key: str, values: Mapping[str, Value], before: Row | None) -> Change:
-    row = Row(key_safe(configuration_id), key, values, before.etag if before else "")
-    return Replace(row) if before else Insert(row)
+    return as_read(Row(key_safe(configuration_id), key, values, before.etag if before else ""))
 
 
 def _count(row: Row | None) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shared.nouns.detections import Instant
-from shared.store.stores import Replace, Row, Span, Table, Tables, key_safe
+from shared.store.stores import Replace, Row, Span, Table, Tables, every_row, key_safe
 
 _PARTITION = "timers"
 
@@ -31,8 +31,8 @@ class Heartbeats:
 
     def all(self) -> dict[str, Heartbeat]:
         """Every timer that is known, by name. One storage call."""
-        page = self._tables.scan(Table.heartbeats, Span.within(_PARTITION))
-        return {row.key: _heartbeat(row) for row in page.rows}
+        rows = every_row(self._tables, Table.heartbeats, Span.within(_PARTITION))
+        return {row.key: _heartbeat(row) for row in rows}
 
     def expect(self, timers: Iterable[str], now: Instant) -> dict[str, Heartbeat]:
         """Every timer, after noting those that are new: they are waited for from now on."""

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from shared.errors import RowChanged, RowExists, TryLater
+from shared.errors import RowChanged
 from shared.store.keys import identity_key
-from shared.store.stores import Insert, Replace, Row, Span, Table, Tables, key_safe
+from shared.store.stores import Insert, Replace, Row, Span, Table, Tables, as_read, key_safe, until_first
 
 _FEW = 3
-_ATTEMPTS = 20
 _WORTH_SCANNING = (
     0.05  # below this share of wanted rows in a page, point reads are cheaper than more scanning
 )
@@ -130,13 +129,10 @@ class Identities:
 
     def set_apart(self, scope: str, alias: str, configuration_id: str, card_id: str) -> None:
         """From now on, what this configuration says under this name belongs to that card."""
-        for _ in range(_ATTEMPTS):
+
+        def attempt() -> None:
             current = self.known(scope, [alias]).get(alias) or Identity(alias, card_id, "")
             apart = replace(current, apart={**current.apart, configuration_id: card_id})
-            change = Replace(apart.row(scope)) if current.etag else Insert(apart.row(scope))
-            try:
-                self._tables.write(Table.identities, [change])
-                return
-            except (RowChanged, RowExists):
-                continue
-        raise TryLater("Other writers kept changing the same alert; try again.")
+            self._tables.write(Table.identities, [as_read(apart.row(scope))])
+
+        until_first(attempt, "Other writers kept changing the same alert; try again.")

@@ -20,7 +20,7 @@ from shared.store.incident_rows import (
     summary_of,
 )
 from shared.store.incidents import SCOPES
-from shared.store.stores import Row, Span, Table, Tables, Where, key_safe
+from shared.store.stores import Row, Span, Table, Tables, Where, every_row, key_safe
 
 _CURSOR = re.compile(r"[0-9]{13}-[0-9a-f]{16}")
 _END = "~"
@@ -104,11 +104,5 @@ class IncidentList:
         raise BadRequest("Nothing that matches was found for long; narrow the question.")
 
     def _scopes(self) -> list[str]:
-        scopes: list[str] = []
-        token: str | None = None
-        while True:
-            page = self._tables.scan(Table.incidents, Span.within(SCOPES), token=token)
-            scopes += [str(row.values["scope"]) for row in page.rows]
-            token = page.token
-            if token is None:
-                return scopes
+        rows = every_row(self._tables, Table.incidents, Span.within(SCOPES))
+        return [str(row.values["scope"]) for row in rows]

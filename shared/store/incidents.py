@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.errors import Conflict, TryLater
+from shared.errors import Conflict
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Instant, instant_of, unique
 from shared.nouns.incidents import (
@@ -40,17 +40,17 @@ from shared.store.stores import (
     Change,
     Container,
     Delete,
-    Insert,
     Replace,
     Row,
     Span,
     Table,
     Tables,
+    as_read,
     key_safe,
     size_of,
+    until_first,
 )
 
-_ATTEMPTS = 20
 _FEW = 3
 _NAMES = 8
 _SCANS = 3
@@ -140,13 +140,10 @@ class Incidents:
 
     def _settle(self, scope: str, key: str, view: IncidentView) -> None:
         """The same for one incident, however often others are faster."""
-        for _ in range(_ATTEMPTS):
-            try:
-                self._apply([self._plan(scope, key, view, None)])
-            except Conflict:
-                continue
-            return
-        raise TryLater("Other writers kept changing the same incident; it is tried again.")
+        until_first(
+            lambda: self._apply([self._plan(scope, key, view, None)]),
+            "Other writers kept changing the same incident; it is tried again.",
+        )
 
     def _apply(self, plans: Sequence[_Plan]) -> None:
         for plan in plans:
@@ -177,7 +174,7 @@ class Incidents:
             line_of_it = str(own.values["line"])
             changes += [Delete(own.partition, own.key, own.etag), Delete(own.partition, line_of_it)]
         written, line = incident_row(after, self._blobs, row.etag if row else ""), line_row(after)
-        changes += [Replace(written) if row else Insert(written), Replace(line)]
+        changes += [as_read(written), Replace(line)]
         if row is not None and row.values["line"] != line.key:
             changes.append(Delete(row.partition, str(row.values["line"])))
         told = set() if before is None or own else {alert_row_key(id) for id in before.alert_ids}

@@ -14,7 +14,18 @@ from uuid import uuid4
 
 from shared.errors import OperatorMustAct, RowChanged, RowExists
 from shared.nouns.notifications import Installation
-from shared.store.stores import Delete, Insert, Replace, Row, Secrets, Span, Table, Tables, key_safe
+from shared.store.stores import (
+    Delete,
+    Insert,
+    Replace,
+    Row,
+    Secrets,
+    Span,
+    Table,
+    Tables,
+    every_row,
+    key_safe,
+)
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
@@ -49,14 +60,7 @@ class Installations:
 
     def all(self) -> list[Installation]:
         """All of them, in the order of their ids."""
-        found: list[Installation] = []
-        token: str | None = None
-        while True:
-            page = self._tables.scan(Table.installations, Span.within(_PARTITION), token=token)
-            found += self._opened(page.rows)
-            token = page.token
-            if token is None:
-                return found
+        return list(self._opened(every_row(self._tables, Table.installations, Span.within(_PARTITION))))
 
     def recent(self) -> list[Installation]:
         """All of them, as of at most ten seconds ago."""

@@ -12,7 +12,8 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from shared.errors import BadRequest
@@ -22,7 +23,6 @@ from shared.store.keys import identity_key
 from shared.store.stores import (
     Change,
     Delete,
-    Insert,
     Replace,
     Row,
     Span,
@@ -30,6 +30,8 @@ from shared.store.stores import (
     Tables,
     Value,
     Where,
+    as_read,
+    every_row,
     key_safe,
     transactions,
 )
@@ -134,16 +136,18 @@ class Inventory:
         """How every kind is doing, or those of one configuration."""
         prefix = None if configuration_id is None else f"{key_safe(configuration_id)}|"
         span = Span.within(_STATES, prefix, prefix and f"{prefix}~")
-        return [_state(row) for rows in self._all(span) for row in rows]
+        return [_state(row) for row in every_row(self._tables, Table.inventory, span)]
 
     def state(self, configuration_id: str, kind: InventoryKind) -> ReadingState:
         """How one kind is doing; a new state when it was never queued."""
         row = self._tables.get(Table.inventory, _STATES, _state_key(configuration_id, kind))
         return _state(row) if row else ReadingState(configuration_id, kind)
 
-    def save(self, state: ReadingState) -> None:
-        """Store a state as it was read and changed. Raises Conflict when somebody else was first."""
-        self._tables.write(Table.inventory, [Replace(state.row) if state.etag else Insert(state.row)])
+    def save(self, state: ReadingState) -> ReadingState:
+        """Store a state as it was read and changed; gives it back with its new etag. Raises Conflict when
+        somebody else was first."""
+        [etag] = self._tables.write(Table.inventory, [as_read(state.row)])
+        return replace(state, etag=etag)
 
     def get(self, configuration_id: str, kind: InventoryKind, id: str) -> Item | None:
         """One item, or None."""
@@ -179,19 +183,8 @@ class Inventory:
         """Remove everything of a configuration."""
         for state in self.states(configuration_id):
             partition = _partition(configuration_id, state.kind)
-            for rows in self._all(Span.within(partition), ()):
-                for batch in transactions(Delete(partition, row.key) for row in rows):
-                    self._tables.write(Table.inventory, batch)
+            _remove(self._tables, every_row(self._tables, Table.inventory, Span.within(partition), select=()))
             self._tables.write(Table.inventory, [Delete(_STATES, state.row.key)])
-
-    def _all(self, span: Span, select: Sequence[str] | None = None) -> Iterator[tuple[Row, ...]]:
-        token: str | None = None
-        while True:
-            page = self._tables.scan(Table.inventory, span, select=select, token=token)
-            yield page.rows
-            token = page.token
-            if token is None:
-                return
 
 
 class Reading:
@@ -233,19 +226,8 @@ class Reading:
         """Everything has been taken: remove what is gone; gives how many items that is."""
         if self._same and set(self._pages) == self._before:
             return 0
-        gone = 0
-        token: str | None = None
-        while True:
-            page = self._tables.scan(
-                Table.inventory, Span.within(self._partition), select=(), limit=1000, token=token
-            )
-            away = [Delete(row.partition, row.key) for row in page.rows if hash(row.key) not in self._seen]
-            for batch in transactions(away):
-                self._tables.write(Table.inventory, batch)
-            gone += len(away)
-            token = page.token
-            if token is None:
-                return gone
+        rows = every_row(self._tables, Table.inventory, Span.within(self._partition), select=())
+        return _remove(self._tables, (row for row in rows if hash(row.key) not in self._seen))
 
     @property
     def pages(self) -> bytes:
@@ -271,6 +253,15 @@ class Reading:
             if token is None:
                 break
         return found  # what was not reached is written again: that costs a write, never an item
+
+
+def _remove(tables: Tables, rows: Iterator[Row]) -> int:
+    """Remove rows of one partition as they come; gives how many."""
+    count = 0
+    while batch := [Delete(row.partition, row.key) for row in islice(rows, 100)]:
+        tables.write(Table.inventory, batch)
+        count += len(batch)
+    return count
 
 
 def _partition(configuration_id: str, kind: InventoryKind) -> str:

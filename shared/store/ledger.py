@@ -5,13 +5,22 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
-from shared.errors import Conflict, TryLater
 from shared.nouns.ledger import Book
-from shared.store.stores import Delete, Insert, Replace, Row, Span, Table, Tables, Value, key_safe
+from shared.store.stores import (
+    Delete,
+    Row,
+    Span,
+    Table,
+    Tables,
+    Value,
+    as_read,
+    every_row,
+    key_safe,
+    until_first,
+)
 
 _PARTITION = "books"
 _SHOWN = 3
-_ATTEMPTS = 20
 
 
 class Ledger:
@@ -23,17 +32,10 @@ class Ledger:
     def all(self) -> dict[str, Book]:
         """Every configuration's book, by its id, with only the newest sweeps."""
         found: dict[str, Book] = {}
-        token: str | None = None
-        while True:
-            page = self._tables.scan(
-                Table.ledger, Span.within(_PARTITION), select=["newest"], token=token, limit=200
-            )
-            for row in page.rows:
-                book = Book.model_validate_json(str(row.values["newest"]))
-                found[book.configuration_id] = book.model_copy(update={"etag": row.etag})
-            token = page.token
-            if token is None:
-                return found
+        for row in every_row(self._tables, Table.ledger, Span.within(_PARTITION), select=["newest"]):
+            book = Book.model_validate_json(str(row.values["newest"]))
+            found[book.configuration_id] = book.model_copy(update={"etag": row.etag})
+        return found
 
     def book(self, configuration_id: str) -> Book:
         """One configuration's, whole; an empty one when there is none."""
@@ -51,20 +53,20 @@ class Ledger:
             "book": zlib.compress(book.model_dump_json(exclude={"etag"}).encode(), 6),
         }
         row = Row(_PARTITION, key_safe(book.configuration_id), values, book.etag)
-        self._tables.write(Table.ledger, [Replace(row) if book.etag else Insert(row)])
+        self._tables.write(Table.ledger, [as_read(row)])
 
     def change(self, configuration_id: str, change: Callable[[Book], Book | None]) -> Book | None:
         """Change a book, whoever writes it at the same time; `change` gives None to leave it."""
-        for _ in range(_ATTEMPTS):
+
+        def attempt() -> Book | None:
             changed = change(self.book(configuration_id))
-            if changed is None:
-                return None
-            try:
+            if changed is not None:
                 self.save(changed)
-            except Conflict:
-                continue
             return changed
-        raise TryLater("Others kept writing the ledger of the same configuration; it is tried again.")
+
+        return until_first(
+            attempt, "Others kept writing the ledger of the same configuration; it is tried again."
+        )
 
     def note_recovered(self, configuration_id: str, sweep_id: str, batch: str, count: int) -> None:
         """A batch of what a sweep had found missing is stored: so many of it were new. Noted once, however

@@ -76,29 +76,30 @@ class MemoryTables:
             more = at < len(held.order) and _may_follow(span, held.order[at])
             return Rows(tuple(found), _token(held.order[at - 1]) if more and at > start else None)
 
-    def write(self, table: str, changes: Sequence[Change]) -> None:
-        """Apply all changes or none. Raises RowExists, RowChanged, ValueError."""
+    def write(self, table: str, changes: Sequence[Change]) -> list[str]:
+        """Apply all changes or none; gives the new etags. Raises RowExists, RowChanged, ValueError."""
         limits.check_changes(changes)
         with self._lock:
             held = self._table(table)
             for change in changes:
                 _admit(table, held, change)
-            for change in changes:
-                self._apply(held, change)
+            return [self._apply(held, change) for change in changes]
 
     def _table(self, table: str) -> _Table:
         return self._tables.setdefault(table, _Table())
 
-    def _apply(self, held: _Table, change: Change) -> None:
+    def _apply(self, held: _Table, change: Change) -> str:
         place = _place(change)
         if isinstance(change, Delete):
             if held.rows.pop(place, None):
                 del held.order[bisect_left(held.order, place)]
-            return
+            return ""
         if place not in held.rows:
             insort(held.order, place)
         kept = {c: limits.plain(v) for c, v in change.row.values.items()}
-        held.rows[place] = replace(change.row, values=kept, etag=f'W/"{next(self._tags)}"')
+        etag = f'W/"{next(self._tags)}"'
+        held.rows[place] = replace(change.row, values=kept, etag=etag)
+        return etag
 
 
 def _place(change: Change) -> tuple[str, str]:

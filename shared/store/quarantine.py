@@ -4,14 +4,13 @@ content is kept once."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import uuid4
 
-from shared.errors import Conflict, NotFound, RowChanged, TryLater
+from shared.errors import NotFound
 from shared.nouns.detections import Instant, instant_of
 from shared.store.stores import (
     Blobs,
@@ -24,11 +23,12 @@ from shared.store.stores import (
     Table,
     Tables,
     Value,
+    every_row,
     key_safe,
+    until_first,
 )
 
 _PARTITION = "quarantine"
-_ATTEMPTS = 20
 _NOTHING = "There is nothing in quarantine under that id."
 
 
@@ -64,18 +64,17 @@ class Quarantine:
     def put(self, kind: Kind, content: bytes, *, reason: str, source: str) -> str:
         """Keep content (the raw JSON, the message's text); gives its id. `reason` is for the operator."""
         id = hashlib.sha256(f"{kind}\n{source}\n".encode() + content).hexdigest()[:32]
-        for _ in range(_ATTEMPTS):
+
+        def attempt() -> None:
             row = self._tables.get(Table.quarantine, _PARTITION, id)
-            try:
-                if row is None:
-                    self._insert(id, kind, content, reason=reason, source=source)
-                elif row.values.get("handed_out"):  # being replayed, and here again: it stays
-                    stays = {name: value for name, value in row.values.items() if name != "handed_out"}
-                    self._tables.write(Table.quarantine, [Replace(Row(row.partition, id, stays, row.etag))])
-            except Conflict:
-                continue
-            return id
-        raise TryLater("Others kept writing the same thing in quarantine; it is tried again.")
+            if row is None:
+                self._insert(id, kind, content, reason=reason, source=source)
+            elif row.values.get("handed_out"):  # being replayed, and here again: it stays
+                stays = {name: value for name, value in row.values.items() if name != "handed_out"}
+                self._tables.write(Table.quarantine, [Replace(Row(row.partition, id, stays, row.etag))])
+
+        until_first(attempt, "Others kept writing the same thing in quarantine; it is tried again.")
+        return id
 
     def _insert(self, id: str, kind: Kind, content: bytes, *, reason: str, source: str) -> None:
         # A name of its own for each: who takes out an earlier one must not delete this one's content.
@@ -93,7 +92,7 @@ class Quarantine:
 
     def count(self) -> int:
         """How many things are in quarantine."""
-        return len(self._rows())
+        return len(self._rows(select=()))
 
     def all(self) -> list[Quarantined]:
         """All of them, newest first."""
@@ -115,17 +114,17 @@ class Quarantine:
     def hand_out(self, id: str) -> str:
         """Note that it is being replayed; gives its version for `remove`. Should the same be put here again
         meanwhile, that is another version. Raises NotFound."""
-        mark = uuid4().hex
-        for _ in range(_ATTEMPTS):
+
+        def attempt() -> str:
             row = self._tables.get(Table.quarantine, _PARTITION, key_safe(id))
             if row is None:
                 raise NotFound(_NOTHING)
-            if row.values.get("handed_out") == mark:
-                return row.etag
-            marked = Row(row.partition, row.key, {**row.values, "handed_out": mark}, row.etag)
-            with suppress(RowChanged):
-                self._tables.write(Table.quarantine, [Replace(marked)])
-        raise TryLater("Others keep replaying the same thing from quarantine; try again.")
+            marked = {**row.values, "handed_out": uuid4().hex}
+            return self._tables.write(
+                Table.quarantine, [Replace(Row(row.partition, row.key, marked, row.etag))]
+            )[0]
+
+        return until_first(attempt, "Others keep replaying the same thing from quarantine; try again.")
 
     def remove(self, id: str, *, version: str = "") -> None:
         """Take it out, after it was replayed or looked at; with a version, only that one. Raises Conflict
@@ -135,15 +134,8 @@ class Quarantine:
             self._tables.write(Table.quarantine, [Delete(row.partition, row.key, version or row.etag)])
             self._blobs.delete(Container.quarantine, str(row.values["blob"]))
 
-    def _rows(self) -> list[Row]:
-        rows: list[Row] = []
-        token: str | None = None
-        while True:
-            page = self._tables.scan(Table.quarantine, Span.within(_PARTITION), token=token)
-            rows += page.rows
-            token = page.token
-            if token is None:
-                return rows
+    def _rows(self, select: Sequence[str] | None = None) -> list[Row]:
+        return list(every_row(self._tables, Table.quarantine, Span.within(_PARTITION), select=select))
 
 
 def _quarantined(row: Row) -> Quarantined:

@@ -17,18 +17,7 @@ from uuid import uuid4
 from shared.errors import Conflict, NotFound, RowChanged, SignInAgain, TryLater
 from shared.nouns.detections import instant_of
 from shared.nouns.sign_ins import HeldSignIn, KeptSignIn, PendingSignIn
-from shared.store.stores import (
-    Delete,
-    Insert,
-    Replace,
-    Row,
-    Secrets,
-    Span,
-    Table,
-    Tables,
-    Value,
-    key_safe,
-)
+from shared.store.stores import Delete, Replace, Row, Secrets, Table, Tables, as_read, key_safe, until_first
 
 CLAIM_LIFE = timedelta(seconds=90)
 _PLACES = (0, 1, 2)
@@ -54,41 +43,27 @@ class SignIns:
         row = self._tables.get(Table.credentials, key_safe(configuration_id), _KEPT)
         return None if row is None else _kept(row)
 
-    def all_kept(self) -> list[KeptSignIn]:
-        """Every configuration's."""
-        rows: list[Row] = []
-        token: str | None = None
-        while True:
-            page = self._tables.scan(Table.credentials, Span(), token=token)
-            rows += [row for row in page.rows if row.key == _KEPT]
-            token = page.token
-            if token is None:
-                return [_kept(row) for row in rows]
-
     def keep_new(
         self, configuration_id: str, cache: str, *, proven: bool, made_at: str, signed_in_as: str
     ) -> None:
         """Keep a new sign-in in place of what there was. Raises TryLater."""
-        for _ in range(_ATTEMPTS):
+
+        def attempt() -> None:
             before = self.kept(configuration_id)
-            place = _free(before)
             made = KeptSignIn(
                 configuration_id=configuration_id,
                 made_at=made_at,
                 version=before.version + 1 if before else 1,
-                place=place,
+                place=_free(before),
                 signed_in_as=signed_in_as,
                 signed_in=instant_of(self._clock()),
                 claimed_place=before.claimed_place if before else None,
                 etag=before.etag if before else "",
             )
-            self._put(made, cache, proven=proven)
-            try:
-                self.save_kept(made)
-            except Conflict:
-                continue
-            return
-        raise TryLater("Others kept writing the same sign-in; try again.")
+            self.put(made, cache, proven=proven)
+            self.save_kept(made)
+
+        until_first(attempt, "Others kept writing the same sign-in; try again.", attempts=_ATTEMPTS)
 
     def held(self, kept: KeptSignIn) -> HeldSignIn:
         """What a kept sign-in holds. Raises TryLater while it cannot be read."""
@@ -101,22 +76,20 @@ class SignIns:
             return HeldSignIn("{}", kept.version, False, kept.made_at, kept.problem, kept.code)
         raise TryLater("The kept sign-in is not in the secret store; if that stays so, sign in again.")
 
-    def _put(self, kept: KeptSignIn, cache: str, *, proven: bool) -> None:
+    def put(self, kept: KeptSignIn, cache: str, *, proven: bool) -> None:
+        """Write what a sign-in holds into its place, before its row says so."""
         content = json.dumps({"version": kept.version, "proven": proven, "cache": cache})
         self._secrets.set(_place(kept.configuration_id, kept.place), content)
 
-    def save_kept(self, kept: KeptSignIn) -> None:
-        """Store the row as it was read and changed. Raises Conflict."""
-        self._save(kept.configuration_id, _KEPT, kept.model_dump_json(), kept.etag)
-
-    def put(self, kept: KeptSignIn, cache: str, *, proven: bool) -> None:
-        """Write what a sign-in holds into its place, before its row says so."""
-        self._put(kept, cache, proven=proven)
+    def save_kept(self, kept: KeptSignIn) -> KeptSignIn:
+        """Store the row as it was read and changed; gives it as it is stored. Raises Conflict."""
+        etag = self._save(kept.configuration_id, _KEPT, kept.model_dump_json(), kept.etag)
+        return kept.model_copy(update={"etag": etag})
 
     def begin(self, pending: PendingSignIn, secret: dict[str, Any]) -> None:
         """Keep a sign-in on its way, in place of an earlier one."""
         self._secrets.set(_waiting(pending.configuration_id), json.dumps({"id": pending.id, **secret}))
-        row = Row(key_safe(pending.configuration_id), _PENDING, _document(pending.model_dump_json()))
+        row = _row(pending.configuration_id, _PENDING, pending.model_dump_json())
         self._tables.write(Table.credentials, [Replace(row)])
 
     def pending(self, configuration_id: str) -> PendingSignIn | None:
@@ -136,9 +109,9 @@ class SignIns:
         raise NotFound("This sign-in has ended: start another one.")
 
     def save_pending(self, pending: PendingSignIn) -> PendingSignIn:
-        """Store how it stands, as it was read and changed. Raises Conflict."""
-        self._save(pending.configuration_id, _PENDING, pending.model_dump_json(), pending.etag)
-        return self.pending(pending.configuration_id) or pending
+        """Store how it stands, as it was read and changed; gives it as it is stored. Raises Conflict."""
+        etag = self._save(pending.configuration_id, _PENDING, pending.model_dump_json(), pending.etag)
+        return pending.model_copy(update={"etag": etag})
 
     def spend(self, pending: PendingSignIn) -> None:
         """Forget what was kept sealed with it."""
@@ -154,9 +127,8 @@ class SignIns:
         partition = key_safe(configuration_id)
         self._tables.write(Table.credentials, [Delete(partition, _KEPT), Delete(partition, _PENDING)])
 
-    def _save(self, id: str, key: str, document: str, etag: str) -> None:
-        row = Row(key_safe(id), key, _document(document), etag)
-        self._tables.write(Table.credentials, [Replace(row) if etag else Insert(row)])
+    def _save(self, id: str, key: str, document: str, etag: str) -> str:
+        return self._tables.write(Table.credentials, [as_read(_row(id, key, document, etag))])[0]
 
     def now(self) -> datetime:
         """The clock."""
@@ -209,10 +181,8 @@ class Keeper:
         self._sign_ins.save_kept(renewed)
 
     def _extended(self, claim: str) -> KeptSignIn:
-        kept = self._own(claim)
         until = instant_of(self._sign_ins.now() + CLAIM_LIFE)
-        self._sign_ins.save_kept(kept.model_copy(update={"claimed_until": until}))
-        return self._own(claim)
+        return self._sign_ins.save_kept(self._own(claim).model_copy(update={"claimed_until": until}))
 
     def _own(self, claim: str) -> KeptSignIn:
         kept = self._sign_ins.kept(self._id)
@@ -256,8 +226,8 @@ def _waiting(configuration_id: str) -> str:
     return f"vendor-{configuration_id}-pending"
 
 
-def _document(text: str) -> dict[str, Value]:
-    return {"document": text}
+def _row(id: str, key: str, document: str, etag: str = "") -> Row:
+    return Row(key_safe(id), key, {"document": document}, etag)
 
 
 def _kept(row: Row) -> KeptSignIn:

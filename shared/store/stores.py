@@ -11,12 +11,15 @@ comparisons a filter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
+
+from shared.errors import Conflict, TryLater
 
 Value = str | int | float | bool | bytes
+T = TypeVar("T")
 
 
 class Table:
@@ -162,9 +165,10 @@ class Tables(Protocol):
         the columns wanted (keys and etag always come). Raises BadRequest for a token that is not one."""
         ...
 
-    def write(self, table: str, changes: Sequence[Change]) -> None:
-        """Apply 1 to 100 changes of one partition, all or none, in one storage call. Raises RowExists,
-        RowChanged, TryLater, ValueError for what breaks the limits (see `transactions`)."""
+    def write(self, table: str, changes: Sequence[Change]) -> list[str]:
+        """Apply 1 to 100 changes of one partition, all or none, in one storage call; gives the new etag of
+        each row, empty for one that is deleted. Raises RowExists, RowChanged, TryLater, ValueError for what
+        breaks the limits (see `transactions`)."""
         ...
 
 
@@ -244,6 +248,36 @@ def key_safe(text: str) -> str:
     """Any text as a partition or row key: what Azure forbids in keys becomes `~` and its hex code. Order is
     kept among texts without such characters. Source: "Understanding the Table service data model"."""
     return text.translate(_FORBIDDEN)[:512]
+
+
+def every_row(
+    tables: Tables, table: str, span: Span = Span(), *, select: Sequence[str] | None = None
+) -> Iterator[Row]:
+    """Every row of the span, in order; a storage call for each thousand."""
+    token: str | None = None
+    while True:
+        page = tables.scan(table, span, select=select, token=token)
+        yield from page.rows
+        token = page.token
+        if token is None:
+            return
+
+
+def as_read(row: Row) -> Insert | Replace:
+    """Write a row as it was read and changed, or a new one: fails with Conflict when somebody else was
+    faster."""
+    return Replace(row) if row.etag else Insert(row)
+
+
+def until_first(attempt: Callable[[], T], words: str, *, attempts: int = 20) -> T:
+    """Read, decide and write anew, until nobody else was faster. Raises TryLater with the words when others
+    keep winning."""
+    for _ in range(attempts):
+        try:
+            return attempt()
+        except Conflict:
+            continue
+    raise TryLater(words)
 
 
 def size_of(row: Row) -> int:

@@ -11,6 +11,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from azure.core import MatchConditions
@@ -81,25 +82,29 @@ class AzureTables:
                 raise
         return Rows(rows, _token(pages.continuation_token))
 
-    def write(self, table: str, changes: Sequence[Change]) -> None:
-        """Apply all changes or none. Raises RowExists, RowChanged, TryLater, ValueError."""
+    def write(self, table: str, changes: Sequence[Change]) -> list[str]:
+        """Apply all changes or none; gives the new etags. Raises RowExists, RowChanged, TryLater,
+        ValueError."""
         limits.check_changes(changes)
-        left = list(changes)
+        left = dict(enumerate(changes))
+        etags = dict.fromkeys(left, "")
         made = False
         while left:
             try:
-                _send(self._client(table), left)
-                return
+                sent = _send(self._client(table), list(left.values()))
+                etags.update(zip(left, sent, strict=True))
+                break
             except HttpResponseError as error:
                 if code_of(error) == "TableNotFound" and not made:
                     made = self._make(table)
                     continue
-                at: int = getattr(error, "index", 0)
-                if not (error.status_code == 404 and _needless(left[at : at + 1])):
+                at = next(islice(left, getattr(error, "index", 0), None), None)
+                if error.status_code != 404 or at is None or not _needless(left[at]):
                     raise _refusal(error, table) from error
                 del left[at]  # already gone, and the service refuses the whole transaction for it
             except AzureError as error:
                 raise translated(error, "table") from error
+        return list(etags.values())
 
     def _client(self, table: str) -> TableClient:
         client = self._clients.get(table)
@@ -114,15 +119,17 @@ class AzureTables:
         return True
 
 
-def _send(client: TableClient, changes: Sequence[Change]) -> None:
-    """One call for all. A single change goes by itself: a third of the SDK's time for a transaction."""
+def _send(client: TableClient, changes: Sequence[Change]) -> list[str]:
+    """One call for all; gives the etags. A single change goes by itself: a third of the SDK's time for a
+    transaction."""
     operations = [_operation(change) for change in changes]
     verb, entity, *options = operations[0]
     # A conditional delete goes as a transaction: alone, the SDK keeps quiet about a row that is gone.
     if len(operations) > 1 or (verb == "delete" and options):
-        client.submit_transaction(operations)
+        answers = client.submit_transaction(operations)
     else:
-        getattr(client, f"{verb}_entity")(entity, **(options[0] if options else {}))
+        answers = [getattr(client, f"{verb}_entity")(entity, **(options[0] if options else {}))]
+    return [str((answer or {}).get("etag") or "") for answer in answers]
 
 
 def _operation(change: Change) -> tuple[Any, ...]:
@@ -145,8 +152,8 @@ def _if_unchanged(etag: str) -> dict[str, Any]:
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
 
 
-def _needless(change: Sequence[Change]) -> bool:
-    return bool(change) and isinstance(change[0], Delete) and not change[0].etag
+def _needless(change: Change) -> bool:
+    return isinstance(change, Delete) and not change.etag
 
 
 def _refusal(error: HttpResponseError, table: str) -> Exception:

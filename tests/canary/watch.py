@@ -111,12 +111,12 @@ class WatchedTables(MemoryTables):
         super().__init__()
         self._watch = watch
 
-    def write(self, table: str, changes: Sequence[Change]) -> None:
+    def write(self, table: str, changes: Sequence[Change]) -> list[str]:
         for change in changes:
             if not isinstance(change, Delete):
                 self._watch.saw(f"table {table}", f"{change.row.partition} {change.row.key}")
                 self._watch.saw(f"table {table}", change.row.values)
-        super().write(table, changes)
+        return super().write(table, changes)
 
 
 class WatchedQueues(MemoryQueues):

@@ -241,10 +241,10 @@ def test_storage_that_is_away_for_long_poisons_and_a_replay_says_all_of_it_once(
     send(rig, rig.vendor.put("a", severity="low"))
     write, away = rig.real_tables.write, True
 
-    def refuse(table: str, changes: Any) -> None:
+    def refuse(table: str, changes: Any) -> Any:
         if away and table == "detections":
             raise TryLater("away")
-        write(table, changes)
+        return write(table, changes)
 
     rig.real_tables.write = refuse
     rig.drain()

@@ -83,9 +83,9 @@ class Counted(MemoryTables):
         self._call("get")
         return super().get(*args)
 
-    def write(self, *args: Any) -> None:
+    def write(self, *args: Any) -> list[str]:
         self._call("write")
-        super().write(*args)
+        return super().write(*args)
 
 
 def test_polls_of_several_instances_stay_below_their_share_together(tables: Tables, time: Time) -> None:

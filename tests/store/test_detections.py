@@ -32,13 +32,14 @@ class Mortal:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tables, name)
 
-    def write(self, table: str, changes: list[Change]) -> None:
+    def write(self, table: str, changes: list[Change]) -> list[str]:
         self._left -= 1
         if self._left == 0 and not self._after:
             raise Crash
-        self._tables.write(table, changes)
+        etags = self._tables.write(table, changes)
         if self._left == 0:
             raise Crash
+        return etags
 
 
 @pytest.fixture

@@ -246,12 +246,12 @@ def test_a_change_that_storage_was_slow_to_take_is_told(table: str, age: timedel
     phone = Phone(desk, instant_of(NOW - timedelta(days=1)))
     really = desk.tables.write
 
-    def slow(name: str, changes: Any) -> None:
+    def slow(name: str, changes: Any) -> list[str]:
         if name == table:
             desk.tables.write = really  # type: ignore[method-assign]
             desk.now += timedelta(seconds=100)
             phone.sync(5)
-        really(name, changes)
+        return really(name, changes)
 
     desk.tables.write = slow  # type: ignore[method-assign]
     card = desk.record("slow", age=age)

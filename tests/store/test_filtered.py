@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from shared.errors import TryLater
 from shared.store.filtered import Filtered
-from shared.store.stores import Tables
+from shared.store.memory import MemoryTables
+from shared.store.stores import Change, Tables
 
 DAY = "2026-11-20T10:00:00.0000000Z"
 OLD = "2026-08-01T10:00:00.0000000Z"
@@ -48,3 +53,25 @@ def test_two_who_count_at_once_count_each_alert_once(tables: Tables) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: store.note("c1", [("same", DAY), (f"own {n}", DAY)]), range(8)))
     assert store.total("c1") == 9
+
+
+class _DiesOnce(MemoryTables):
+    """The second write fails."""
+
+    writes = 0
+
+    def write(self, table: str, changes: Sequence[Change]) -> list[str]:
+        self.writes += 1
+        if self.writes == 2:
+            raise TryLater("Storage is away.")
+        return super().write(table, changes)
+
+
+def test_whoever_dies_between_two_writes_counts_each_alert_once() -> None:
+    """More days than one transaction takes: what was written is in the total already."""
+    days = [f"{2026 - n // 300}-{1 + n % 12:02}-{1 + n % 25:02}T00:00:00.0000000Z" for n in range(600)]
+    kept_out = [(f"n{n}", day) for n, day in enumerate(days)]
+    store = Filtered(tables=_DiesOnce())
+    with pytest.raises(TryLater):
+        store.note("c1", kept_out)
+    assert store.note("c1", kept_out) == store.total("c1") == 600

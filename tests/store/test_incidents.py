@@ -69,9 +69,9 @@ class Counted(MemoryTables):
         self.reads += 1
         return super().scan(*place, **more)
 
-    def write(self, table: str, changes: Any) -> None:
+    def write(self, table: str, changes: Any) -> list[str]:
         self.writes += 1
-        super().write(table, changes)
+        return super().write(table, changes)
 
 
 @pytest.fixture
@@ -268,12 +268,12 @@ class Dying(MemoryTables):
         super().__init__()
         self.left = after
 
-    def write(self, table: str, changes: list[Change] | Any) -> None:
+    def write(self, table: str, changes: list[Change] | Any) -> list[str]:
         if table == Table.incidents:
             self.left -= 1
             if self.left == 0:
                 raise ConnectionError
-        super().write(table, changes)
+        return super().write(table, changes)
 
 
 @pytest.mark.parametrize("after", [1, 2, 3, 4])

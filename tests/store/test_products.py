@@ -153,14 +153,15 @@ class Mortal:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tables, name)
 
-    def write(self, table: str, changes: list[Change]) -> None:
+    def write(self, table: str, changes: list[Change]) -> list[str]:
         """Write, or die."""
         self._left -= 1
         if self._left == 0 and not self._after:
             raise Crash
-        self._tables.write(table, changes)
+        etags = self._tables.write(table, changes)
         if self._left == 0:
             raise Crash
+        return etags
 
 
 @pytest.mark.parametrize("after", [False, True])

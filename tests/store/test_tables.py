@@ -122,6 +122,19 @@ def test_replace_with_an_etag_wins_only_once(tables: Tables) -> None:
     assert tables.get(T, "p", "k").values == {"n": 2}
 
 
+@pytest.mark.parametrize("together", [1, 3])
+def test_the_etag_that_a_write_gives_is_the_row_s(tables: Tables, together: int) -> None:
+    """So nobody needs to read what was just written; and who reads it may find somebody else's by then."""
+    keys_of = [f"{number}" for number in range(together)]
+    inserted = tables.write(T, [Insert(Row("p", key, {"n": 1})) for key in keys_of])
+    rows = [Row("p", key, {"n": 2}, etag) for key, etag in zip(keys_of, inserted, strict=True)]
+    replaced = tables.write(T, [Replace(row) for row in rows])
+    upserted = tables.write(T, [Delete("p", "gone"), *(Replace(Row("p", f"{key}-", {})) for key in keys_of)])
+    read = [row.etag for row in tables.scan(T, Span.within("p")).rows]
+    assert sorted(read) == sorted([*replaced, *upserted[1:]])
+    assert upserted[0] == ""
+
+
 def test_an_etag_from_a_scan_is_as_good_as_one_from_get(tables: Tables) -> None:
     """Also when only some columns were asked for."""
     fill(tables, Row("p", "k", {"n": 1}))
