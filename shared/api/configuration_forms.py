@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.api.configuration_secrets import Typed, references
+from shared.api.configuration_secrets import OWN_PREFIX, Typed, references
 from shared.api.problems import FieldError, Invalid, field_errors
 from shared.errors import HostNotAllowed, SignInFailed, TryLater
 from shared.nouns.configurations import AuthType, Cloud, CloudName, Configuration, Filters, SecretField
@@ -116,6 +116,10 @@ _NEEDS_CERTIFICATE = (
     "This way to sign in needs a certificate with its private key, or the name of one in the Key Vault "
     "(certificate_name)."
 )
+_ANOTHERS = (
+    f"Names that begin with {OWN_PREFIX} are those of secrets typed into configurations, each for its own "
+    "only. Give the certificate in the Key Vault another name."
+)
 
 
 def _check_complete(made: Configuration) -> None:
@@ -128,6 +132,8 @@ def _check_complete(made: Configuration) -> None:
     has_certificate = made.certificate_name or made.reference(SecretField.certificate)
     if made.auth_type is AuthType.certificate and not has_certificate:
         lacks.append(_wrong("certificate", _NEEDS_CERTIFICATE))
+    if (made.certificate_name or "").lower().startswith(OWN_PREFIX):
+        lacks.append(_wrong("certificate_name", _ANOTHERS))
     if lacks:
         raise Invalid(f"Something is missing to sign in with {made.auth_type.value}; see errors.", lacks)
 

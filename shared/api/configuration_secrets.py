@@ -15,6 +15,8 @@ from shared.store.stores import Secrets
 from shared.vendors.vendor import Fields
 
 Typed = Mapping[SecretField, str]
+OWN_PREFIX = "vendor-"
+"""What the names of configurations' secrets begin with."""
 
 
 def typed_in(fields: Fields) -> dict[SecretField, str]:
@@ -36,12 +38,14 @@ def references(
     kept = {one: before.reference(one) for one in useful} if before else {}
     if SecretField.certificate in typed:
         kept.pop(SecretField.certificate_password, None)  # it belonged to the one before
-    first = kept.get(SecretField.client_secret) or f"vendor-{id}"
+    first = kept.get(SecretField.client_secret) or f"{OWN_PREFIX}{id}"
     names = {
         SecretField.client_secret: first,
-        SecretField.next_client_secret: f"vendor-{id}-next" if first == f"vendor-{id}" else f"vendor-{id}",
-        SecretField.certificate: f"vendor-{id}-certificate",
-        SecretField.certificate_password: f"vendor-{id}-certificate-password",
+        SecretField.next_client_secret: f"{OWN_PREFIX}{id}-next"
+        if first == f"{OWN_PREFIX}{id}"
+        else f"{OWN_PREFIX}{id}",
+        SecretField.certificate: f"{OWN_PREFIX}{id}-certificate",
+        SecretField.certificate_password: f"{OWN_PREFIX}{id}-certificate-password",
     }
     return {one: names[one] for one in useful if one in typed or kept.get(one)}
 

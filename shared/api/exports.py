@@ -7,7 +7,6 @@ rel="next"` leads to the next one until there is none.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -18,7 +17,7 @@ from shared.api.caller import Reader
 from shared.api.fields import Cursor, When
 from shared.api.parts import ApiParts, Parts
 from shared.nouns.detections import Severity
-from shared.nouns.exports import ASSET_KINDS, RISK_KINDS, ExportFilter, alert_risk
+from shared.nouns.exports import ASSET_KINDS, RISK_KINDS, ExportFilter, alert_risk, line_of
 from shared.nouns.inventory import InventoryKind
 from shared.nouns.ocsf import detection_finding
 from shared.store.exported import Origin
@@ -136,7 +135,7 @@ def _walk(
 
 
 def _lines(request: Request, records: Iterable[Mapping[str, Any]], cursor: str | None) -> Response:
-    body = "".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n" for one in records)
+    body = "".join(f"{line_of(one)}\n" for one in records)
     headers = {}
     if cursor is not None:
         asked = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]

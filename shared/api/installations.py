@@ -11,6 +11,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from shared.api.acts import note
 from shared.api.caller import Caller, Reader, Role, may
 from shared.api.fields import Id
 from shared.api.parts import ApiParts, Parts
@@ -21,6 +22,7 @@ from shared.nouns.notifications import Installation, Notification, Outcome, Priv
 from shared.push.transport import PushTransport
 
 router = APIRouter(tags=["installations"])
+_MOST_OF_ONE = 25
 
 
 class InstallationIn(BaseModel):
@@ -88,7 +90,7 @@ def list_installations(
 @router.post("/installations", operation_id="register_installation", status_code=201)
 def register_installation(wanted: InstallationIn, caller: Reader, parts: Parts) -> InstallationOut:
     """Register this phone or browser. Doing it again with the same registration changes the one that is
-    there."""
+    there. Of one person's the newest twenty-five are kept: each is written to whenever something is said."""
     transport = _transport(parts, wanted.transport)
     registration = transport.validate(wanted.registration)
     name = _id(caller.oid, wanted.transport, registration)
@@ -104,13 +106,17 @@ def register_installation(wanted: InstallationIn, caller: Reader, parts: Parts) 
     )
     parts.installations.register(made)
     _forget_former_owners(parts, made)
+    _forget_the_oldest(parts, made)
     return _shown(made, caller)
 
 
 @router.delete("/installations/{id}", operation_id="remove_installation", status_code=204)
 def remove_installation(id: Id, caller: Reader, parts: Parts) -> None:
     """Forget an installation: one's own, or as Admin anybody's."""
-    parts.installations.remove(_owned(parts, id, caller).id)
+    found = _owned(parts, id, caller)
+    if found.owner != caller.oid:
+        note(parts, caller, "remove_installation", id, owner=found.owner)
+    parts.installations.remove(found.id)
 
 
 @router.post("/installations/{id}/test", operation_id="test_installation")
@@ -159,6 +165,13 @@ def _forget_former_owners(parts: ApiParts, made: Installation) -> None:
     for other in parts.installations.all():
         same = other.transport == made.transport and other.registration == made.registration
         if same and other.id != made.id:
+            parts.installations.remove(other.id)
+
+
+def _forget_the_oldest(parts: ApiParts, made: Installation) -> None:
+    own = sorted(parts.installations.of(made.owner), key=lambda one: one.registered, reverse=True)
+    for other in own[_MOST_OF_ONE:]:
+        if other.id != made.id:
             parts.installations.remove(other.id)
 
 

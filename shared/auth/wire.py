@@ -120,8 +120,9 @@ _QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
 
 
 def quoted(text: str, *, limit: int = 300) -> str:
-    """What the other side said, safe to show: no HTML, no query of an address, no token, one line, at most
-    `limit` characters."""
-    text = " ".join(html.unescape(_MARKUP.sub(" ", text[:20_000])).split())
+    """What the other side said, safe to show: no HTML, no query of an address, no token, no characters that a
+    terminal obeys or that turn text, one line, at most `limit` characters."""
+    words = html.unescape(_MARKUP.sub(" ", text[:20_000]))
+    text = " ".join("".join(c if c.isprintable() else " " for c in words).split())
     text = _QUERY.sub(r"\1", _JWT.sub("[removed]", text))
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -9,6 +9,8 @@ threshold of medium nor takes the place of what is known to be high.
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -27,6 +29,9 @@ SCORES = {
     Severity.low: 3.0,
     Severity.informational: 0.0,
 }
+
+
+_ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
 
 
 class _Value(BaseModel):
@@ -163,6 +168,12 @@ def machine_asset(item: Item, *, source: str, tenant: str) -> AssetRecord:
         source=source,
         tenant=tenant,
     )
+
+
+def line_of(record: Mapping[str, Any]) -> str:
+    """A record as one line of JSON, whoever reads it: characters that some readers take for the end of a line
+    and some terminals for commands are escaped."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPED)
 
 
 RISK_KINDS = (InventoryKind.machine_vulnerability, InventoryKind.vulnerability)

@@ -4,7 +4,6 @@ collector has taken what lies before it, so that nothing is lost; what was sent 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.errors import BadRequest, Conflict, PocketSOCError, Refused, TryLater, Unreadable
 from shared.nouns.cards import Card
 from shared.nouns.detections import Instant, earlier, instant_of
-from shared.nouns.exports import ASSET_KINDS, RISK_KINDS, ExportFilter, alert_risk
+from shared.nouns.exports import ASSET_KINDS, RISK_KINDS, ExportFilter, alert_risk, line_of
 from shared.store.detections import Detections
 from shared.store.exported import Exported
 from shared.store.feed import ChangedPage, Feed
@@ -241,7 +240,7 @@ class _Run:
 
 
 def _line(record: dict[str, Any], version: str) -> str:
-    return json.dumps({**record, "version": version}, ensure_ascii=False, separators=(",", ":"))
+    return line_of({**record, "version": version})
 
 
 def _batches(lines: Sequence[str]) -> Iterator[list[str]]:

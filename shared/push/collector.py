@@ -7,6 +7,7 @@ A batch carries an `Idempotency-Key` that is the same whenever it is sent again.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from shared.push.trust import https_session
 
 _TIMEOUT = (5.0, 30.0)
 _WHO = "The collector"
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class CollectorLink:
@@ -81,13 +83,15 @@ class CollectorLink:
         )
 
     def _token(self, reference: str) -> str:
-        token = self._secrets.get(reference)
+        token = (self._secrets.get(reference) or "").strip()
         if not token:
             raise OperatorMustAct(
                 f"There is no secret {reference}, which POCKETSOC_COLLECTOR_TOKEN_REFERENCE names: put the "
                 "collector's bearer token there."
             )
-        return token.strip()
+        if not _TOKEN.fullmatch(token):  # requests would quote it in its error
+            raise OperatorMustAct(f"The secret {reference} is no bearer token: it must be one word.")
+        return token
 
     def _session(self) -> requests.Session:
         # One for each thread: requests does not promise that a session may be shared.
@@ -99,6 +103,6 @@ class CollectorLink:
 
 def _checked(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.fragment:
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.fragment:
         raise HostNotAllowed("POCKETSOC_COLLECTOR_URL must be a plain https address.")
     return url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ _PARTITION = "audit"
 _LAST = 9_999_999_999
 _ATTEMPTS = 30
 _LONGEST = 1000
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Audit:
                 before=newest[0].hash if newest else GENESIS,
             ).sealed()
             self._tables.write(Table.audit, [Insert(_row(entry))])
+            # A second place, which who can write the table cannot: what is cut off there, is known here.
+            _log.info("audit %d %s", entry.number, entry.hash)
             return entry
 
         words = "Too many acts at once; this one was not noted in the audit. Try again."

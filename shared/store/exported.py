@@ -20,6 +20,7 @@ from shared.store.stores import Blobs, Row, Table, Tables, as_read
 
 _A_CALL = 100
 _CALLS = 4
+_BYTES = 16_000_000  # of a page's cards, which are held in memory whole
 _COLLECTOR = "collector"
 _log = logging.getLogger(__name__)
 
@@ -80,10 +81,11 @@ class Exported:
         wants: Callable[[Card], bool] = lambda card: True,
     ) -> WholeCards:
         """At most `limit` cards created in that time. A page may hold few of them, or none, and still have a
-        cursor: the scan is bounded. Raises BadRequest for a cursor that is not one of ours."""
+        cursor: scan and size are bounded. Raises BadRequest for a cursor that is not one of ours."""
         if cursor is not None and not is_card_id(cursor):
             raise BadRequest("The cursor is not one of ours; start again without it.")
         found: list[Card] = []
+        weight = 0
         token: str | None = None
         spans = cards_between(created_to, created_from, after=cursor)
         for _ in range(_CALLS):
@@ -93,7 +95,8 @@ class Exported:
                 card = self._card(row)
                 if card is not None and wants(card):
                     found.append(card)
-                if len(found) == limit:
+                    weight += len(card.model_dump_json())
+                if len(found) == limit or weight > _BYTES:
                     last = index == len(page.rows) - 1 and page.token is None and len(spans) == 1
                     return WholeCards(tuple(found), None if last else cursor)
             token = page.token

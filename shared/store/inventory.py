@@ -323,7 +323,7 @@ def read_token(cursor: str) -> tuple[int, str | None]:
     """The parts of such a cursor. Raises BadRequest for any other text."""
     try:
         index, token = json.loads(zlib.decompress(bytes.fromhex(cursor)))
-    except (ValueError, TypeError, zlib.error) as error:
+    except (ValueError, TypeError, RecursionError, zlib.error) as error:
         raise BadRequest("The cursor is not one of ours; start again without it.") from error
     if type(index) is not int or index < 0 or not (token is None or isinstance(token, str)):
         raise BadRequest("The cursor is not one of ours; start again without it.")

@@ -134,7 +134,7 @@ def _read_token(token: str) -> tuple[str, str]:
         partition, key = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
         if not (isinstance(partition, str) and isinstance(key, str)):
             raise ValueError
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         raise BadRequest(
             "the continuation token is not one that this service gave: start from the first page"
         ) from None

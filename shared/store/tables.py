@@ -190,6 +190,6 @@ def _read_token(token: str) -> dict[str, str | None]:
         partition, key = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
         if not all(part is None or isinstance(part, str) for part in (partition, key)):
             raise ValueError
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         raise BadRequest(_BAD_TOKEN) from None
     return {"PartitionKey": partition, "RowKey": key}

@@ -161,3 +161,17 @@ def test_what_is_no_certificate_is_not_kept(admin: Any, parts: Any, configuratio
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.fields.certificate")
     assert "CANARY" not in answer.text
     assert parts.secrets.get(f"vendor-{configuration['id']}-certificate") is None
+
+
+def test_another_configurations_certificate_cannot_be_named(
+    admin: Any, parts: Any, configuration: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    """One configuration's sign-in is never used for another."""
+    parts.secrets.set("vendor-other-certificate", "its certificate")
+    for name in ("vendor-other-certificate", "Vendor-Other-Certificate"):
+        form = {"auth_type": "certificate", "certificate_name": name}
+
+        answer = admin.patch(f"{URL}/{configuration['id']}", json={"fields": form})
+
+        assert answer.status_code == 422
+        assert [one["field"] for one in answer.json()["errors"]] == ["body.fields.certificate_name"]

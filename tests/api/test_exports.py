@@ -119,3 +119,15 @@ def test_the_way_on_keeps_the_question(reader: Any, alerts: list[str]) -> None:
 def test_a_cursor_that_is_none_of_ours_is_refused(reader: Any, path: str) -> None:
     """400, not the beginning again."""
     assert reader.get(f"/api/v1/{path}", params={"cursor": "i_abc"}).status_code == 400
+
+
+def test_nothing_in_an_alert_ends_its_line(reader: Any, seen: Any) -> None:
+    """Some readers take more than a line feed for the end of a line, and some terminals a character for a
+    command."""
+    title = "one\u2028two\u2029three\x85four\x0bfive\x1csix\x9b31m\r\nseven"
+    seen("da1", title=title)
+
+    for path, field in (("export/ocsf", "message"), ("risks", "name")):
+        [line] = reader.get(f"/api/v1/{path}").text.splitlines()
+        assert json.loads(line)[field] == title
+        assert line.isprintable()

@@ -139,3 +139,29 @@ def test_a_dead_registration_is_forgotten_by_its_test(reader: Any, parts: Any) -
 def test_the_key_to_subscribe_with_is_shown(reader: Any) -> None:
     """The VAPID public key."""
     assert reader.get("/api/v1/push/web").json() == {"public_key": "BPublicKey"}
+
+
+def test_one_persons_installations_are_bounded(reader: Any, other: Any) -> None:
+    """Whatever is said is sent to each; the oldest gives way, and nobody else's."""
+    other.post(URL, json=PHONE)
+    for n in range(30):
+        wanted = PHONE | {"name": f"Phone {n}", "registration": {"endpoint": f"{ENDPOINT}-{n}"}}
+        assert reader.post(URL, json=wanted).status_code == 201
+
+    names = {i["name"] for i in reader.get(URL).json()["items"]}
+    assert len(names) == 25
+    assert "Phone 29" in names
+    assert len(other.get(URL).json()["items"]) == 1
+
+
+def test_removing_anothers_installation_is_in_the_audit(reader: Any, admin: Any, signed_in: Any) -> None:
+    """One's own is nobody's business."""
+    admin = signed_in("Admin", oid="00000000-0000-4000-8000-00000000000c")
+    own = admin.post(URL, json=PHONE).json()["id"]
+    admin.delete(f"{URL}/{own}")
+    theirs = reader.post(URL, json=PHONE).json()
+    admin.delete(f"{URL}/{theirs['id']}")
+
+    [entry] = admin.get("/api/v1/audit").json()["items"]
+    assert (entry["action"], entry["subject"]) == ("remove_installation", theirs["id"])
+    assert entry["details"] == {"owner": theirs["owner"]}

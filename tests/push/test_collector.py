@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,9 +92,29 @@ def test_a_missing_token_is_the_operators_to_mend(peer: Peer) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://collector.example/", "https://", "https://user:pw@collector.example/", "collector.example"],
+    [
+        "http://collector.example/",
+        "https://",
+        "https://user:pw@collector.example/",
+        "https://:pw@collector.example/",
+        "collector.example",
+    ],
 )
 def test_only_a_plain_https_address_is_taken(peer: Peer, url: str) -> None:
     """Nothing else is ever called."""
     with pytest.raises(HostNotAllowed):
         link(peer, url=url)
+
+
+@pytest.mark.parametrize("stored", [f"two {CANARY}", f"{CANARY}\nX-Other: 1", f"{CANARY}\u00e4"])
+def test_a_token_that_is_none_is_not_quoted(peer: Peer, stored: str) -> None:
+    """Neither in the error nor in what it was made from."""
+    secrets = MemorySecrets()
+    secrets.set("collector-token", stored)
+    sender = CollectorLink(peer.url, secrets, "collector-token", ca_bundle=peer.ca_bundle)
+
+    with pytest.raises(OperatorMustAct, match="no bearer token") as caught:
+        sender.send(LINES)
+
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+    assert peer.batches == []

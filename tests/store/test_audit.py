@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
 from datetime import UTC, datetime
 
@@ -94,3 +95,13 @@ def test_a_cursor_that_is_none_of_ours_is_refused(tables: Tables) -> None:
     """It may come from anybody."""
     with pytest.raises(BadRequest):
         audit_on(tables).page(cursor="x")
+
+
+def test_the_newest_hash_is_also_known_to_the_log(tables: Tables, caplog: pytest.LogCaptureFixture) -> None:
+    """Who can write the table can cut off its end, but not what the log has."""
+    with caplog.at_level(logging.INFO):
+        entry = audit_on(tables).note("hunt", "c1", actor="oid", name="Ana", details={"query": "quoted"})
+
+    assert f"audit 1 {entry.hash}" in caplog.messages
+    assert "Ana" not in caplog.text
+    assert "quoted" not in caplog.text

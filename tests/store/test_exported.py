@@ -96,3 +96,26 @@ def test_a_mark_moves_for_one_of_two(exported: Exported) -> None:
     with pytest.raises(Conflict):
         exported.set_mark("m", "four", "")
     assert exported.mark("m")[0] == "two"
+
+
+def test_a_page_of_large_cards_is_short(tables: Tables, blobs: Blobs) -> None:
+    """It is held in memory whole, and anybody who may read may ask for it."""
+    detections = Detections(tables=tables, blobs=blobs, clock=lambda: START + timedelta(days=30))
+    source = Source(Configuration(id="c1", vendor="v", display_name="C"), Channel.poll, batch="b")
+    at = instant_of(START)
+    for n in range(5):
+        alert = Detection(native_id=f"large{n}", title="Large", created=at)
+        detections.record(source, [(alert, RawAlert(body={"text": "x" * 7_000_000}, received=at))])
+    exported = Exported(
+        tables=tables,
+        blobs=blobs,
+        inventory=Inventory(tables=tables),
+        configurations=Configurations(tables=tables),
+    )
+
+    first = exported.cards(None, None, limit=100)
+    second = exported.cards(None, None, limit=100, cursor=first.cursor)
+
+    assert [len(first.cards), len(second.cards)] == [3, 2]
+    assert second.cursor is None
+    assert len({card.id for card in (*first.cards, *second.cards)}) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -189,7 +190,10 @@ def test_a_state_is_stored_under_its_version(inventory: Inventory) -> None:
     assert inventory.state("c1", KIND).ticket == "mine"
 
 
-@pytest.mark.parametrize("cursor", ["", "zz", "00", token_text(0, None)[:-2], "78da8b3656d2510200"])
+NESTED = zlib.compress(b"[" * 200_000).hex()
+
+
+@pytest.mark.parametrize("cursor", ["", "zz", "00", token_text(0, None)[:-2], "78da8b3656d2510200", NESTED])
 def test_a_cursor_that_is_none_of_ours_is_refused(cursor: str) -> None:
     """It may come from anybody."""
     with pytest.raises(BadRequest):

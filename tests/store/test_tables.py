@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -296,7 +297,10 @@ def test_rows_written_before_the_token_do_not_disturb_it(tables: Tables) -> None
     assert [row.key for row in tables.scan(T, token=token).rows] == ["4", "5"]
 
 
-@pytest.mark.parametrize("token", ["", "garbage", "eyJhIjoxfQ==", "WzEsMl0=", "é", "W10="])
+NESTED = base64.b64encode(b"[" * 100_000).decode()
+
+
+@pytest.mark.parametrize("token", ["", "garbage", "eyJhIjoxfQ==", "WzEsMl0=", "é", "W10=", NESTED])
 def test_a_token_that_is_none_is_a_bad_request(tables: Tables, token: str) -> None:
     """Phones send tokens back; what they send is not trusted."""
     fill(tables, Row("p", "k"))

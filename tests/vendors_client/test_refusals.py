@@ -160,6 +160,17 @@ def test_a_400_shows_the_vendors_message_without_markup_and_cut(client, server, 
     assert len(str(caught.value)) < 420
 
 
+def test_a_quoted_message_holds_nothing_that_a_terminal_obeys(client, server, refusal):
+    """It is logged, stored as health, shown, and printed."""
+    echo = "No \x1b]0;title\x07such\x9b31m \u202ecolumn&#27;[0m\x00 here\r\npulse {}"
+    server.script(refusal(400, "Bad\x1bRequest", echo))
+
+    with pytest.raises(OperatorMustAct, match="such 31m column") as caught:
+        client.get("/a")
+
+    assert str(caught.value).isprintable()
+
+
 def test_a_quoted_message_holds_no_token_and_no_query(client, server, refusal):
     """What a vendor repeats of our token or of an address' query is removed."""
     echo = "Token eyJhbGciOi.eyJhdWQi.c2ln is bad, see https://vendor.example/help?sig=hidden now"
