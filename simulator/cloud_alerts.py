@@ -16,7 +16,7 @@ from typing import Any
 
 from simulator import sample, ticks
 from simulator.shelf import Shelf
-from simulator.templates import Template, templates
+from simulator.templates import Template, mould_of
 
 STATUS_OF = {"activate": "Active", "inprogress": "InProgress", "resolve": "Resolved", "dismiss": "Dismissed"}
 
@@ -132,8 +132,7 @@ class CloudSubscription:
 
         Templates are taken in turn unless one is named. Raises LookupError for an unknown template.
         """
-        moulds = templates("cloud_alerts")
-        mould = moulds[template] if template else list(moulds.values())[self.made % len(moulds)]
+        mould = mould_of("cloud_alerts", template, self.made)
         self.made += 1
         lag = mould.moment("properties", "timeGeneratedUtc") - mould.moment("properties", "startTimeUtc")
         start = generated - lag - self._random.randrange(ticks.SECOND) if started is None else started

@@ -15,7 +15,7 @@ from typing import Any
 
 from simulator import ticks
 from simulator.shelf import Shelf
-from simulator.templates import Template, templates
+from simulator.templates import Template, mould_of
 
 MILLISECOND = ticks.SECOND // 1000
 _EPOCH = ticks.parse("1970-01-01T00:00:00Z") or 0
@@ -99,8 +99,7 @@ class CloudAppsTenant:
 
         Templates are taken in turn unless one is named. Raises LookupError for an unknown template.
         """
-        moulds = templates("cloud_apps_alerts")
-        mould = moulds[template] if template else list(moulds.values())[self.made % len(moulds)]
+        mould = mould_of("cloud_apps_alerts", template, self.made)
         self.made += 1
         stamp = at - at % MILLISECOND
         # An object id: the second in which it was made, a random part, and a counter.

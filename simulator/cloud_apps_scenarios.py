@@ -77,10 +77,7 @@ def update_alert(
         if verdict is not None:
             do.append(partial(alert.close, VERDICTS[verdict], when, f"ada@{sample.TENANT_DOMAIN}", None))
         for one in do:
-            if after <= NOW:
-                one()
-            else:
-                tenant.alerts.later(when, one)
+            tenant.alerts.at(when, one, now=now)
 
 
 def alert_ids(world: World, *, tenant_id: str = sample.TENANT_ID) -> list[str]:

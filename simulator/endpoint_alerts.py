@@ -15,7 +15,7 @@ from typing import Any
 from simulator import ticks
 from simulator.odata import Kind, Property
 from simulator.shelf import Shelf
-from simulator.templates import Template, fixture, templates
+from simulator.templates import Template, fixture, mould_of, templates
 
 
 def empty_evidence() -> dict[str, None]:
@@ -121,8 +121,7 @@ class EndpointTenant:
 
         Templates are taken in turn unless one is named. Raises LookupError for an unknown template.
         """
-        moulds = templates("endpoint_alerts")
-        mould = moulds[template] if template else list(moulds.values())[self.made % len(moulds)]
+        mould = mould_of("endpoint_alerts", template, self.made)
         self.made += 1
         stamp = updated if exact else ticks.coarse(updated)
         age = mould.moment("lastUpdateTime") - mould.moment("alertCreationTime")

@@ -18,7 +18,7 @@ from uuid import UUID
 from simulator import ticks
 from simulator.odata import Kind, Property
 from simulator.shelf import Shelf
-from simulator.templates import Template, templates
+from simulator.templates import Template, mould_of
 from simulator.world import World
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -114,8 +114,7 @@ class GraphTenant:
         another product's. Endpoint's alerts are stamped in the vendor's 1/300 s. Raises LookupError for an
         unknown template.
         """
-        moulds = templates("graph_alerts")
-        mould = moulds[template] if template else list(moulds.values())[self.made % len(moulds)]
+        mould = mould_of("graph_alerts", template, self.made)
         self.made += 1
         endpoint = mould.content["serviceSource"] == "microsoftDefenderForEndpoint"
         stamp = ticks.coarse(updated) if endpoint else updated

@@ -10,9 +10,8 @@ from typing import Any
 from simulator import sample, ticks
 from simulator.endpoint_access import endpoint
 from simulator.graph_alerts import GraphAlert, GraphTenant, graph_tenant
+from simulator.scenarios import NOW, found, spread
 from simulator.world import World
-
-NOW = timedelta()
 
 
 def add_graph_alerts(
@@ -33,10 +32,8 @@ def add_graph_alerts(
     """
     with world.lock:
         tenant, now = graph_tenant(world, tenant_id), ticks.ticks_of(world.now())
-        last, step = now + ticks.span(ends), ticks.span(within) // max(count, 1)
         ids = []
-        for place in range(count):
-            when = last - step * (count - 1 - place)
+        for when in spread(now, count, within, ends):
             alert = tenant.make(when, template=fixture, fields=fields)
             tenant.alerts.put(alert, visible=alert.updated + ticks.span(lag), now=now)
             ids.append(alert.id)
@@ -72,23 +69,15 @@ def update_graph_alert(
     """
     with world.lock:
         tenant, now = graph_tenant(world, tenant_id), ticks.ticks_of(world.now())
-        alert = tenant.alerts.find(alert_id)
-        if alert is None:
-            raise LookupError(f"no alert {alert_id}")
-        stamp = now + ticks.span(after)
+        alert, stamp = found(tenant.alerts, alert_id), now + ticks.span(after)
         do = partial(_change, tenant, alert, dict(fields or {}), list(evidence), stamp)
-        if after <= NOW and lag <= NOW:
-            do()
-        else:
-            tenant.alerts.later(now + ticks.span(after + lag), do)
+        tenant.alerts.at(stamp + ticks.span(lag), do, now=now)
 
 
 def graph_view_of_endpoint(world: World, alert_id: str, *, tenant_id: str = sample.TENANT_ID) -> str:
     """The same alert as Graph shows it that Endpoint's own API has: same id, title, severity and times."""
     with world.lock:
-        seen = endpoint(world).tenant(tenant_id).alerts.find(alert_id)
-        if seen is None:
-            raise LookupError(f"no alert {alert_id}")
+        seen = found(endpoint(world).tenant(tenant_id).alerts, alert_id)
         tenant, now = graph_tenant(world, tenant_id), ticks.ticks_of(world.now())
         severity = str(seen.value("severity"))
         fields = {"title": seen.value("title"), "severity": severity[:1].lower() + severity[1:]}

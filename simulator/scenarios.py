@@ -99,10 +99,7 @@ def update_endpoint_alert(
         stamp = ticks.coarse(now + ticks.span(after))
         alert = found(tenant.alerts, alert_id)
         do = partial(_change_endpoint, tenant, alert, dict(fields or {}), list(evidence), stamp)
-        if after <= NOW and lag <= NOW:
-            do()
-        else:
-            tenant.alerts.later(now + ticks.span(after + lag), do)
+        tenant.alerts.at(now + ticks.span(after + lag), do, now=now)
 
 
 def endpoint_ids(world: World, *, tenant_id: str = sample.TENANT_ID) -> list[str]:
@@ -163,10 +160,7 @@ def update_cloud_alert(
     with world.lock:
         subscription, now = _subscription(world, subscription_id)
         do = partial(found(subscription.alerts, name).fields.update, dict(fields))
-        if after <= NOW:
-            do()
-        else:
-            subscription.alerts.later(now + ticks.span(after), do)
+        subscription.alerts.at(now + ticks.span(after), do, now=now)
 
 
 def cloud_names(world: World, *, subscription_id: str = sample.SUBSCRIPTION_ID) -> list[str]:

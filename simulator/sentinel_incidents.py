@@ -17,7 +17,7 @@ from typing import Any
 
 from simulator import ticks
 from simulator.shelf import Shelf
-from simulator.templates import Template, templates
+from simulator.templates import Template, mould_of
 
 FIXTURES = "sentinel_incidents"
 NOBODY = {"objectId": None, "email": None, "assignedTo": None, "userPrincipalName": None}
@@ -127,8 +127,7 @@ class SentinelWorkspace:
 
         Templates are taken in turn unless one is named. Raises LookupError for an unknown template.
         """
-        moulds = templates(FIXTURES)
-        mould = moulds[template] if template else list(moulds.values())[self.made % len(moulds)]
+        mould = mould_of(FIXTURES, template, self.made)
         self.made += 1
         body = mould.moved(modified - mould.moment("incident", "createdTimeUtc"))
         number = str(70_000 + self.made)

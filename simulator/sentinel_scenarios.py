@@ -63,10 +63,7 @@ def update_incident(
         workspace, now = _workspace(world)
         incident, when = found(workspace.incidents, name), now + ticks.span(after)
         do = partial(workspace.touch, incident, when, **dict(fields or {}))
-        if after <= NOW:
-            do()
-        else:
-            workspace.incidents.later(when, do)
+        workspace.incidents.at(when, do, now=now)
 
 
 def redirect_incident(world: World, name: str) -> None:

@@ -71,6 +71,13 @@ class Shelf(Generic[Record]):
         do()
         self._ordered.insert(bisect_right(self._ordered, self._key(record), key=self._key), record)
 
+    def at(self, when: int, do: Callable[[], None], *, now: int) -> None:
+        """Run `do` at once, or `later` if its time has not come."""
+        if when <= now:
+            do()
+        else:
+            self.later(when, do)
+
     def later(self, when: int, do: Callable[[], None]) -> None:
         """Have `do` run once the world's time (ticks) has reached `when`."""
         heapq.heappush(self._appointments, (when, next(self._turn), do))

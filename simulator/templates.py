@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,18 @@ class Template:
         return value.ticks
 
 
-@lru_cache(maxsize=4)
+@cache
 def templates(folder: str) -> Mapping[str, Template]:
     """All templates of a fixture folder by name, in the order of their names."""
     files = sorted((FOLDER / folder).glob("*.json"))
     return {file.stem: Template(file.stem, _parsed(json.loads(file.read_text("utf-8")))) for file in files}
+
+
+def mould_of(folder: str, name: str | None, turn: int) -> Template:
+    """The template with this name; where none is named, they are taken in turn. Raises LookupError for an
+    unknown one."""
+    moulds = templates(folder)
+    return moulds[name] if name else list(moulds.values())[turn % len(moulds)]
 
 
 def fixture(path: str) -> Any:

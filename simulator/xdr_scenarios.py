@@ -11,10 +11,9 @@ from typing import Any
 from simulator import sample, ticks
 from simulator.graph_alerts import GraphAlert, graph_tenant
 from simulator.graph_scenarios import add_graph_alerts
+from simulator.scenarios import NOW, spread
 from simulator.world import World
 from simulator.xdr_incidents import SEVERITIES, Incident, XdrTenant, tenant_now
-
-NOW = timedelta()
 
 
 def add_incidents(
@@ -37,11 +36,8 @@ def add_incidents(
     """
     with world.lock:
         tenant, now = tenant_now(world, tenant_id)
-        step = ticks.span(within) // max(count, 1)
         made = []
-        for place in range(count):
-            back = step * (count - 1 - place)
-            moment = now + ticks.span(ends) - back
+        for moment in spread(now, count, within, ends):
             ids = list(of) or add_graph_alerts(
                 world,
                 count=alerts,
@@ -110,10 +106,7 @@ def update_incident(
         stamp = now + ticks.span(after)
         change = partial(_stamp, incident, dict(fields), stamp)
         do = partial(tenant.incidents.change, incident, change)
-        if after <= NOW and lag <= NOW:
-            do()
-        else:
-            tenant.incidents.later(now + ticks.span(after + lag), do)
+        tenant.incidents.at(stamp + ticks.span(lag), do, now=now)
 
 
 def merge_incidents(world: World, incident_id: str, into: str, *, tenant_id: str = sample.TENANT_ID) -> None:
