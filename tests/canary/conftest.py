@@ -13,6 +13,7 @@ from simulator.serve import Simulator
 from simulator.world import World
 from tests.canary.day import Day
 from tests.canary.watch import Issued, Watch
+from tests.collector_peer import collector
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,11 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     with (
         pytest.MonkeyPatch.context() as patch,
         Simulator(World.sample(), folder=folder) as simulator,
+        collector(folder) as peer,
         watch.logs(),
     ):
         patch.setattr(tokens, "issue", issued)
-        day = Day(simulator, watch, issued, folder)
+        day = Day(simulator, watch, issued, folder, peer)
         patch.setattr(shared.bootstrap, "_parts", day.parts)
         try:
             day.live()

@@ -21,8 +21,11 @@ from shared.store.stores import QUEUES
 from simulator import apns, sample, scenarios, web_push
 from simulator.faults import Fault
 from simulator.serve import Simulator
+from tests.canary import operators
+from tests.canary.operators import Operators
 from tests.canary.sign_ins import SignIns
 from tests.canary.watch import Issued, Watch, WatchedBlobs, WatchedQueues, WatchedTables, story
+from tests.collector_peer import Peer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FUNCTION_KEY = "canary-function-key-9dK2mQ7xT4vB"
@@ -35,15 +38,19 @@ TROUBLES = ("401", "403", "429", "500", "503", "garbage", "drop")
 class Day:
     """The product in one process, its secrets in a file, everything else watched."""
 
-    def __init__(self, simulator: Simulator, watch: Watch, issued: Issued, folder: Path) -> None:
+    def __init__(self, simulator: Simulator, watch: Watch, issued: Issued, folder: Path, peer: Peer) -> None:
         self._world, self._watch, self._issued = simulator.world, watch, issued
         self._simulator = simulator
-        self._secrets_file = folder / "secrets.json"
+        self._secrets_file, self._folder, self._peer = folder / "secrets.json", folder, peer
+        trusted = folder / "trusted.pem"
+        trusted.write_bytes(Path(simulator.ca_bundle).read_bytes() + Path(peer.ca_bundle).read_bytes())
         settings = Settings(
             storage=f"AccountName=canary;AccountKey={STORAGE_KEY};EndpointSuffix=localhost",
             secrets_file=str(self._secrets_file),
             simulator_url=simulator.url,
-            ca_bundle=str(simulator.ca_bundle),
+            ca_bundle=str(trusted),
+            collector_url=peer.url,
+            collector_token_reference=operators.REFERENCE,
             push_hosts=(simulator.url.removeprefix("https://"), NOBODY_THERE.removeprefix("https://")),
             api_tenant_id=sample.TENANT_ID,
             api_audience=(sample.API_AUDIENCE, sample.API_CLIENT_ID),
@@ -82,6 +89,9 @@ class Day:
         self._poison_queues()
         self._misuse_the_api(endpoint)
         self._look_at_everything(endpoint, cloud)
+        takers = Operators(self._world, self.parts, self._watch, self._peer, self.call)
+        takers.live(self._folder, endpoint, cloud)
+        self._work()
         for phone in (self._browser.phone, self._iphone.phone):
             assert any("detection" in json.dumps(push.payload) for push in phone.received)
             watch.saw(f"push {phone.service}", json.dumps([push.payload for push in phone.received]))
@@ -103,6 +113,7 @@ class Day:
             **{f"signature of {name}": token.rpartition(".")[2] for name, token in issued.items()},
             **issued,
             **self.sign_ins.secrets(),
+            "collector's token": operators.COLLECTOR_TOKEN,
             "client secret": sample.CLIENT_SECRET,
             "expired client secret": sample.EXPIRED_SECRET,
             "mistyped client secret": MISTYPED_SECRET,
@@ -122,7 +133,8 @@ class Day:
         self._watch.saw(
             f"answer {method} {path}", f"{answer.status_code} {dict(answer.headers)} {answer.text}"
         )
-        return answer.json() if answer.content and answer.status_code < 300 else None
+        is_json = answer.headers.get("content-type") == "application/json"
+        return answer.json() if is_json and answer.status_code < 300 else None
 
     def _token(self) -> str:
         # A new one each time: hours pass between calls.

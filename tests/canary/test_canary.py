@@ -25,8 +25,13 @@ def test_the_day_was_bad_enough(lived: Lived) -> None:
     where = {place for place, _ in lived.watch.seen}
     said = "\n".join(text for _, text in lived.watch.seen)
 
-    assert lived.watch.kinds() == {"table", "queue", "blob", "answer", "push", "log", "error"}
+    assert lived.watch.kinds() == {
+        *("table", "queue", "blob", "answer", "push", "log", "error"),
+        *("export", "operate"),
+    }
     assert {"error worker", "push webpush", "push apns", "blob quarantine", "answer webhook"} <= where
+    assert {"export collector", "export file", "table audit", "table exports", "operate check"} <= where
+    assert "detection_id" in "".join(text for at, text in lived.watch.seen if at.startswith("export"))
     stored = {name.removeprefix("stored ") for name in lived.secrets if name.startswith("stored ")}
     assert {"web-push-vapid-key", "apns-signing-key"} <= stored
     assert any("seal" in name for name in stored)
@@ -37,6 +42,7 @@ def test_the_day_was_bad_enough(lived: Lived) -> None:
     assert sum(name.startswith("access token") for name in lived.secrets) >= 5
     for words in (
         *("AADSTS7000215", "not even a new one", "asks to wait", "HTTP 500", "not JSON", "connection"),
+        *("no bearer token", "does not take what is sent", "the chain is whole", "Give a fresh token"),
         *("Sign in again", "AADSTS50173", "does not serve either", "certificate cannot be read"),
         *("answered 403", "answered 500", "did not answer", "secrets file", "Failed again and again"),
     ):

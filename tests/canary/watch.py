@@ -25,7 +25,7 @@ _LINE = 32
 @dataclass
 class Watch:
     """Everything seen, as (where, text). Where begins with the kind: table, queue, blob, answer, push, log,
-    error."""
+    error, export, operate."""
 
     seen: list[tuple[str, str]] = field(default_factory=list)
 
