@@ -56,6 +56,18 @@ def test_it_holds_the_product_and_nothing_else(unpacked: Path) -> None:
     assert list(unpacked.rglob("__pycache__")) == []
 
 
+@pytest.mark.parametrize(
+    "name", [".env", ".env.local", "app.pem", "shared/app.pfx", "a.p12", "apns.key", "local.settings.json"]
+)
+def test_what_may_hold_a_secret_stays_behind(tmp_path: Path, name: str) -> None:
+    """A developer's folder holds more than the repository does."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / name).write_text("secret", encoding="utf-8")
+    lines = (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()
+
+    assert list(included(tmp_path, Ignored.read(lines))) == []
+
+
 def test_it_is_small(tmp_path: Path) -> None:
     """It is loaded at every cold start."""
     assert build(ROOT, tmp_path / "package.zip").size < LARGEST
