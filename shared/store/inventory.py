@@ -13,6 +13,7 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from itertools import islice
 from typing import Any
 
@@ -276,8 +277,7 @@ def _row(partition: str, item: Item, started: Instant) -> Row:
     text = item.model_dump_json(exclude_defaults=True)
     document = zlib.compress(text.encode(), 1)
     if len(document) > _INLINE:
-        slim = item.model_copy(update={"properties": {"left_out": "more than fits into a row"}})
-        document = zlib.compress(slim.model_dump_json(exclude_defaults=True).encode(), 1)
+        document = zlib.compress(_slim(item).model_dump_json(exclude_defaults=True).encode(), 1)
     machine = item.id if item.kind is InventoryKind.machine else item.machine_id
     values: dict[str, Value] = {
         "print": hashlib.sha256(text.encode()).hexdigest()[:16],
@@ -287,6 +287,18 @@ def _row(partition: str, item: Item, started: Instant) -> Row:
         "document": document,
     }
     return Row(partition, identity_key(item.id), values)
+
+
+def _slim(item: Item) -> Item:
+    """What of an item fits into a row whatever it is: one that is too large must not cost all the others."""
+    texts = {name: value for name, value in item if isinstance(value, str) and not isinstance(value, StrEnum)}
+    return item.model_copy(
+        update={
+            **{name: value[:1000] for name, value in texts.items()},
+            "addresses": tuple(one[:100] for one in item.addresses[:100]),
+            "properties": {"left_out": "more than fits into a row"},
+        }
+    )
 
 
 def _item(row: Row) -> Item:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import random
 import zlib
 from dataclasses import replace
 from typing import Any
@@ -18,6 +20,7 @@ from tests.store.test_incidents import Counted
 KIND = InventoryKind.machine
 FIRST, SECOND, THIRD = (f"2026-11-20T0{n}:00:00.0000000Z" for n in (1, 2, 3))
 STATE = ReadingState("c1", KIND)
+JUNK = base64.b64encode(random.Random(1).randbytes(300_000)).decode()
 
 
 def machine(number: int, **more: Any) -> Item:
@@ -203,3 +206,27 @@ def test_a_cursor_that_is_none_of_ours_is_refused(cursor: str) -> None:
 def test_a_cursor_survives_the_way() -> None:
     """To the phone and back."""
     assert read_token(token_text(3, "abc")) == (3, "abc")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"properties": {"junk": JUNK}},
+        {"name": JUNK},
+        {"id": JUNK},
+        {"owner": JUNK, "link": JUNK, "dns_name": JUNK},
+        {"addresses": tuple(JUNK[n : n + 40] for n in range(0, len(JUNK), 40))},
+    ],
+    ids=["properties", "name", "id", "texts", "addresses"],
+)
+def test_an_item_that_fits_into_no_row_costs_only_itself(tables: Tables, odd: dict[str, Any]) -> None:
+    """It is kept as far as it fits, and the others whole."""
+    inventory = Inventory(tables=tables)
+    reading = inventory.reading(STATE, FIRST)
+
+    reading.take([machine(1, **odd), machine(2)])
+    reading.finish()
+
+    kept = inventory.page("c1", KIND, ItemQuery()).items
+    assert len(kept) == 2
+    assert machine(2) in [one.item for one in kept]
