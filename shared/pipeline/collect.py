@@ -23,6 +23,7 @@ from shared.store.inventory import ItemQuery, ReadingState
 
 _BUDGET = timedelta(minutes=4)
 _LINES, _BYTES = 500, 900_000
+_TOLD = 400
 _FIRST = timedelta(days=1)
 _REACH = timedelta(days=29)
 _STILL = timedelta(minutes=15)
@@ -63,6 +64,17 @@ class AlertsMark(BaseModel):
     told: dict[str, str] = Field(default_factory=dict)
     behind: Instant | None = None
     cursor: str | None = None
+
+
+class ThingsMark(BaseModel):
+    """How far the collector knows of one kind of one configuration's things: of all that changed `until`
+    then. On the way to `target` it has been served as far as `token`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    until: Instant = ""
+    target: Instant | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,8 @@ class Collector:
                 if mark.told.get(card.id) != risk.version and self.wanted.wants_risk(risk):
                     lines.append(_line(risk.model_dump(mode="json"), risk.version))
             self._send(link, run, lines)
-            following = AlertsMark(since=page.next_since, told=told)
+            # What is beyond that is told once more: the mark must fit into a column.
+            following = AlertsMark(since=page.next_since, told=dict(list(told.items())[-_TOLD:]))
             if following != mark and (page.cards or self._aged(mark)):
                 version = self.exported.set_mark(_ALERTS, following.model_dump_json(), version)
             mark, more = following, page.more
@@ -175,18 +188,18 @@ class Collector:
 
     def _things(self, link: Link, run: _Run, place: ReadingState) -> None:
         name = f"{place.configuration_id}|{place.kind.value}"
-        until, version = self.exported.mark(name)
-        if not run.goes_on or place.read is None or place.read <= until:
+        text, version = self.exported.mark(name)
+        mark = ThingsMark.model_validate_json(text) if text else ThingsMark()
+        if place.read is None or place.read <= mark.until:
             return
-        query = ItemQuery(changed_after=until or None, changed_until=place.read)
-        token: str | None = None
-        while True:
-            page = self.exported.items(place, query, limit=500, token=token)
+        target = mark.target or place.read
+        query = ItemQuery(changed_after=mark.until or None, changed_until=target)
+        while run.goes_on and mark.until < target:
+            page = self.exported.items(place, query, limit=_LINES, token=mark.token)
             self._send(link, run, list(self._records(page.origins, place)))
-            token = page.token
-            if token is None:
-                break
-        self.exported.set_mark(name, place.read, version)
+            on_the_way = mark.model_copy(update={"target": target, "token": page.token})
+            mark = on_the_way if page.token else ThingsMark(until=target)
+            version = self.exported.set_mark(name, mark.model_dump_json(), version)
 
     def _records(self, origins: Iterable[Any], place: ReadingState) -> Iterator[str]:
         for origin in origins:

@@ -21,6 +21,7 @@ from shared.store.stores import (
 
 _PARTITION = "books"
 _SHOWN = 3
+_LARGEST = 60_000  # bytes; a column takes 64 KiB
 
 
 class Ledger:
@@ -33,7 +34,7 @@ class Ledger:
         """Every configuration's book, by its id, with only the newest sweeps."""
         found: dict[str, Book] = {}
         for row in every_row(self._tables, Table.ledger, Span.within(_PARTITION), select=["newest"]):
-            book = Book.model_validate_json(str(row.values["newest"]))
+            book = Book.model_validate_json(_unpacked(row, "newest"))
             found[book.configuration_id] = book.model_copy(update={"etag": row.etag})
         return found
 
@@ -42,16 +43,17 @@ class Ledger:
         row = self._tables.get(Table.ledger, _PARTITION, key_safe(configuration_id))
         if row is None:
             return Book(configuration_id=configuration_id)
-        book = Book.model_validate_json(zlib.decompress(_bytes(row)))
+        book = Book.model_validate_json(_unpacked(row, "book"))
         return book.model_copy(update={"etag": row.etag})
 
     def save(self, book: Book) -> None:
         """Store it as it was read and changed. Raises Conflict when somebody else has written it since."""
+        whole = _packed(book)
+        while len(whole) > _LARGEST and len(book.sweeps) > 1:  # sweeps that had very much to recover
+            book = book.model_copy(update={"sweeps": book.sweeps[: len(book.sweeps) // 2]})
+            whole = _packed(book)
         newest = book.model_copy(update={"sweeps": book.sweeps[:_SHOWN]})
-        values: dict[str, Value] = {
-            "newest": newest.model_dump_json(exclude={"etag"}),
-            "book": zlib.compress(book.model_dump_json(exclude={"etag"}).encode(), 6),
-        }
+        values: dict[str, Value] = {"newest": _packed(newest), "book": whole}
         row = Row(_PARTITION, key_safe(book.configuration_id), values, book.etag)
         self._tables.write(Table.ledger, [as_read(row)])
 
@@ -87,6 +89,10 @@ class Ledger:
         self._tables.write(Table.ledger, [Delete(_PARTITION, key_safe(configuration_id))])
 
 
-def _bytes(row: Row) -> bytes:
-    value = row.values["book"]
-    return value if isinstance(value, bytes) else b""
+def _packed(book: Book) -> bytes:
+    return zlib.compress(book.model_dump_json(exclude={"etag"}).encode(), 6)
+
+
+def _unpacked(row: Row, column: str) -> bytes:
+    value = row.values[column]
+    return zlib.decompress(value) if isinstance(value, bytes) else b""

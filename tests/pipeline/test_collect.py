@@ -290,3 +290,34 @@ def test_a_damaged_detection_does_not_keep_the_others_from_the_collector(house: 
 
     assert len(house.keys) == 1
     assert house.parts.collector.health().last_error is None
+
+
+def test_more_alerts_in_a_minute_than_a_mark_holds_are_handed_over(house: House) -> None:
+    """Delta sync never cuts a minute apart, however much it is."""
+    for number in range(1000):
+        house.alert(f"a{number}")
+    for _ in range(4):
+        house.minutes(2)
+
+    assert set(house.keys) == {f"a{number}" for number in range(1000)}
+    assert house.minutes(2) == 0
+    assert house.parts.collector.health().last_error is None
+
+
+def test_an_inventory_that_takes_longer_than_a_run_goes_on_where_it_stopped(house: House) -> None:
+    """Not from its beginning: it would never come to its end."""
+    house.things(*(machine(f"m{number}") for number in range(1800)))
+    house.minutes(1)
+    house.peer.batches.clear()
+    house.time += timedelta(minutes=1)
+    house.things(*(machine(f"m{number}", status="Inactive") for number in range(1800)))
+
+    def late() -> datetime:
+        house.time += timedelta(seconds=50)
+        return house.time
+
+    slow = replace(house.parts.collector, clock=late)
+    sent = [slow.emit() for _ in range(6)]
+
+    assert 0 < sent[0] < 1800
+    assert sum(sent) == len(house.keys) == len(set(house.keys)) == 1800
