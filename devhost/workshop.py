@@ -47,9 +47,8 @@ class Workshop:
             self._install_azurite()
 
     def tool(self, group: str, command: str) -> Path:
-        """Install a group of pyproject.toml into an environment of its own, `.local/tools/<group>`, and
-        give the
-        path of one of its commands. For tools whose requirements do not go with ours. Raises Trouble."""
+        """Install a group of pyproject.toml into an environment of its own, `.local/tools/<group>`, and give
+        the path of one of its commands. For tools whose requirements do not go with ours. Raises Trouble."""
         self._check_writable()
         folder = self.local / "tools" / group
         programs = folder / ("Scripts" if os.name == "nt" else "bin")

@@ -33,8 +33,8 @@ def token_source(
 
     A managed identity is the configuration's own client id, else `identity_client_id` (the identity this app
     runs as), else the system-assigned one. `took_over`: see ClientSecret. `keeper` keeps a person's sign-in,
-    `renew` makes it begin with a new token.
-    `clock` gives seconds from any beginning, `now` the time. Opens nothing until a token is asked for.
+    `renew` makes it begin with a new token. `clock` gives seconds from any beginning, `now` the time. Opens
+    nothing until a token is asked for.
     """
 
     def acquire() -> Callable[[str], IssuedToken]:

@@ -121,7 +121,7 @@ class Parts(SigningIn):
         graph = ApiClient(
             root=cloud.graph,
             tokens=tokens,
-            audience=CLOUDS[configuration.cloud].graph,
+            audience=cloud.graph_audience,
             vendor_title="Microsoft Graph",
             ca_bundle=ca_bundle,
         )
@@ -352,7 +352,7 @@ class Parts(SigningIn):
         from shared.api.parts import ApiParts
 
         wanted: dict[str, Any] = {
-            name: getattr(self, name) for name in ApiParts.__dataclass_fields__ if name not in ("now",)
+            name: getattr(self, name) for name in ApiParts.__dataclass_fields__ if name != "now"
         }
         return create_app(ApiParts(**wanted, now=self.clock))
 

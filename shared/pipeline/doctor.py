@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from shared.errors import OperatorMustAct, PocketSOCError
 from shared.nouns.checkups import Checkup, Finding, TokenLine
-from shared.nouns.configurations import CLOUDS, Configuration
+from shared.nouns.configurations import Configuration
 from shared.nouns.detections import instant_of
 from shared.pipeline.diagnosis import (
     feature_lines,
@@ -148,7 +148,7 @@ def _graph_token(connection: Connection, *, asked: str) -> tuple[TokenLine, ...]
     graph, kind = connection.graph, connection.configuration.auth_type
     if graph is None or kind not in ASKS_GRAPH:
         return ()
-    title, audience = "Microsoft Graph", CLOUDS[connection.cloud.name].graph
+    title, audience = "Microsoft Graph", connection.cloud.graph_audience
     if audience == asked:
         return ()
     try:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from shared.nouns.checkups import Checkup, CredentialKind, CredentialLine, ExpirySource
 from shared.nouns.configurations import AuthType, Configuration, SecretField
-from shared.nouns.detections import Instant, Severity, moment_of
+from shared.nouns.detections import Instant, Severity, instant_of, moment_of
 from shared.nouns.troubles import Trouble, TroubleKind
 from shared.pipeline.expiry import stage_of, typed_line
 from shared.pipeline.watch import Lookout
@@ -111,6 +111,4 @@ def _taken_over(configuration: Configuration) -> Iterator[Trouble]:
 
 
 def _since(checkup: Checkup | None, now: datetime) -> Instant:
-    from shared.nouns.detections import instant_of
-
     return checkup.at if checkup else instant_of(now)

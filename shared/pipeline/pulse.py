@@ -31,7 +31,7 @@ class Pulse:
     clock: Callable[[], datetime]
 
     def line(self) -> str | None:
-        """The line to log, or None in the minutes between: six queues are not counted every minute."""
+        """The line to log, or None in the minutes between: queues are not counted every minute."""
         now = self.clock()
         if now.minute % EVERY_MINUTES:
             return None

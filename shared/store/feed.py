@@ -78,9 +78,9 @@ class FeedPage:
 @dataclass(frozen=True)
 class ChangedPage:
     """Cards by time of change, oldest first, and those that are gone because they were joined with another
-    (their id, and the other's); ask again with `next_since`, at once if `more`. A card may
-    come again unchanged. What changed at one time, or within the last minute, is never cut apart, however
-    much it is."""
+    (their id, and the other's); ask again with `next_since`, at once if `more`. A card may come again
+    unchanged. What changed at one time, or within the last minute, is never cut apart, however much it
+    is."""
 
     cards: tuple[CardSummary, ...]
     next_since: Instant
