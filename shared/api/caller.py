@@ -1,8 +1,8 @@
 """Who is calling and whether they may. Admin may do all that Responder may, Responder all that Reader may.
 
 A route names its callers by the type of one parameter: `caller: Reader`, `caller: Responder`, `caller:
-Admin`, `caller: Sender` for a Logic App, or `caller: Anyone` for no sign-in at all. There is no default (a test
-walks all routes)."""
+Admin`, `caller: Sender` for a Logic App, or `caller: Anyone` for no sign-in at all. There is no default (a
+test walks all routes)."""
 
 from __future__ import annotations
 
