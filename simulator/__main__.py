@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from simulator.commands import CommandFailed, Remote, add_commands
 
@@ -30,11 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{bundle} is missing; start the simulator with: python -m simulator serve", file=sys.stderr)
         return 2
     try:
-        print(json.dumps(options.run(Remote(options.simulator, bundle), options), indent=2))
+        said = options.run(Remote(options.simulator, bundle), options)
     except (CommandFailed, ValueError) as problem:
         print(problem, file=sys.stderr)
         return 1
-    return 0
+    print(json.dumps(said, indent=2))
+    return 0 if _taken(said) else 1
+
+
+def _taken(said: Any) -> bool:
+    """Whether what was posted to the product was taken in the end."""
+    runs = said.get("runs", [said]) if isinstance(said, dict) else []
+    return all(200 <= run["statuses"][-1] < 300 for run in runs if run.get("statuses"))
 
 
 def _parser() -> argparse.ArgumentParser:

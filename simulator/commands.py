@@ -26,10 +26,11 @@ from simulator.webhook_dialects import DIALECTS
 from simulator.workflow_automation import fire
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "pocketsoc-defender-automation.json"
-# Whose alerts commands can make (Sentinel's in incidents), which can tie, which name the title differently,
-# and how a scenario calls an alert, unless alert_id.
+# Whose alerts commands can make (Sentinel's in incidents), which can tie or be late (xdr's are incidents),
+# which name the title differently, and how a scenario calls an alert, unless alert_id.
 _VENDORS = ("endpoint", "cloud", "graph", "cloud-apps", "sentinel")
-_TYING = ("endpoint", "graph", "cloud-apps", "sentinel")
+_TYING = ("endpoint", "graph", "cloud-apps", "sentinel", "xdr")
+_LATE = (*_VENDORS, "xdr")
 _TITLES = {"cloud": "alertDisplayName"}
 _IDS = {"cloud": "name", "sentinel": "name"}
 # The vendors' own words for severity: with a capital, as they are in Graph, as numbers in Cloud Apps.
@@ -109,7 +110,7 @@ def _add_alert_commands(commands: Any) -> None:
     late = _add(commands, "late", _late, "alerts that appear long after their time")
     late.add_argument("--hours", type=float, default=3.0)
     late.add_argument("--count", type=int, default=1)
-    late.add_argument("--vendor", choices=_VENDORS, default="endpoint")
+    late.add_argument("--vendor", choices=_LATE, default="endpoint")
     tie = _add(commands, "tie", _tie, "alerts with one and the same update time")
     tie.add_argument("--count", type=int, default=5)
     tie.add_argument("--vendor", choices=_TYING, default="endpoint")

@@ -116,6 +116,7 @@ def run(simulator: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> A
         (["storm", "--count", "50"], 50, 0),
         (["late", "--hours", "3"], 1, 0),
         (["late", "--vendor", "cloud"], 0, 1),
+        (["late", "--vendor", "xdr"], 0, 0),
         (["tie"], 5, 0),
     ],
 )
@@ -167,13 +168,15 @@ def test_commands_for_trouble(run: Any, endpoint: Api) -> None:
 
 
 def test_a_webhook_is_posted_from_the_command_line(run: Any, simulator: Any, world: World) -> None:
-    """To any address; here the simulator itself, which has no such route and says so once."""
-    url, trust = f"{simulator.url}/no/such/webhook", simulator.ca_bundle
+    """To any address; here the simulator itself, which takes this one and has no route for another."""
+    taken, trust = f"{simulator.url}/_control/reset", simulator.ca_bundle
 
-    status, printed = run("webhook", "--dialect", "camel", "--url", url, "--key", "k", "--trust", trust)
+    posted = run("webhook", "--dialect", "camel", "--url", taken, "--key", "k", "--trust", trust)
+    refused, _ = run("webhook", "--url", f"{simulator.url}/no/such/webhook", "--trust", trust)
 
-    assert (status, printed) == (0, {"statuses": [404]})
-    assert len(scenarios.cloud_names(world)) == 1
+    assert posted == (0, {"statuses": [204]})
+    assert refused == 1
+    assert len(scenarios.cloud_names(world)) == 1  # the first was forgotten by what took it
 
 
 @pytest.mark.parametrize(
