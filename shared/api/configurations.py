@@ -30,7 +30,7 @@ from shared.api.etags import check_version, version_tag
 from shared.api.fields import Id
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid, Stale
-from shared.errors import Conflict, NotFound, PocketSOCError
+from shared.errors import Conflict, PocketSOCError
 from shared.nouns.checkups import Checkup
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import instant_of
@@ -73,14 +73,14 @@ def create_configuration(
         raise
     response.headers["Location"] = f"/api/v1/configurations/{saved.id}"
     checkup = _checked_soon(parts, saved)
-    return _answer(_found(parts, saved.id), parts, response, checkup)
+    return _answer(parts.configured(saved.id), parts, response, checkup)
 
 
 @router.get("/configurations/{id}", operation_id="get_configuration")
 def get_configuration(id: Id, caller: Reader, parts: Parts, response: Response) -> ConfigurationOut:
     """One vendor configuration with its health and its last check. The ETag is for `If-Match`; it does not
     change with either."""
-    return _answer(_found(parts, id), parts, response, parts.checkups.get(id))
+    return _answer(parts.configured(id), parts, response, parts.checkups.get(id))
 
 
 @router.put("/configurations/{id}", operation_id="replace_configuration")
@@ -88,7 +88,7 @@ def replace_configuration(
     id: Id, wanted: ConfigurationIn, caller: Admin, parts: Parts, response: Response, if_match: IfMatch = None
 ) -> ConfigurationOut:
     """Replace all fields. A secret that is not sent stays as it is."""
-    if wanted.vendor != _found(parts, id).configuration.vendor:
+    if wanted.vendor != parts.configured(id).configuration.vendor:
         wrong = FieldError(field="body.vendor", message="cannot be changed: make a new configuration")
         raise Invalid("A configuration stays with its vendor.", [wrong])
     change = _Change("replace_configuration", caller, wanted.fields, whole=True)
@@ -112,7 +112,7 @@ def change_configuration(
 @router.delete("/configurations/{id}", operation_id="remove_configuration", status_code=204)
 def remove_configuration(id: Id, caller: Admin, parts: Parts, if_match: IfMatch = None) -> None:
     """Remove a configuration and its secret. What it has brought stays."""
-    before = _found(parts, id).configuration
+    before = parts.configured(id).configuration
     check_version(if_match, before.etag)
     # First: if this fails, the request can be sent again.
     configuration_secrets.forget(parts.secrets, before)
@@ -125,7 +125,7 @@ def remove_configuration(id: Id, caller: Admin, parts: Parts, if_match: IfMatch 
 def check_configuration(id: Id, caller: Admin, parts: Parts) -> CheckOut:
     """Get a token for each API now, and say for each feature whether it works and what exactly is missing.
     Missing secrets, consent or permissions are an answer, not an error."""
-    return check_out(parts.doctor.check(_found(parts, id).configuration))
+    return check_out(parts.doctor.check(parts.configured(id).configuration))
 
 
 @dataclass(frozen=True)
@@ -147,11 +147,11 @@ def _changed(
     """Without If-Match the change wins: whoever was faster is read again, and changed once more."""
     for _ in range(_TRIES - 1):
         try:
-            return _change(_found(parts, id), change, parts, response, if_match)
+            return _change(parts.configured(id), change, parts, response, if_match)
         except Conflict:
             if if_match is not None:
                 raise
-    return _change(_found(parts, id), change, parts, response, if_match)
+    return _change(parts.configured(id), change, parts, response, if_match)
 
 
 def _change(
@@ -173,7 +173,7 @@ def _change(
         parts.sign_ins.forget(saved.id)
     parts.configurations.read_soon(saved.id, anew=not saved.reads_as(old))
     checkup = _checked_soon(parts, saved)
-    return _answer(_found(parts, saved.id), parts, response, checkup)
+    return _answer(parts.configured(saved.id), parts, response, checkup)
 
 
 def _note(
@@ -214,13 +214,6 @@ def _saved(parts: ApiParts, wanted: Configuration, if_match: str | None) -> Conf
         if if_match is None:
             raise
         raise Stale("Somebody has changed this meanwhile: read it again, then decide again.") from error
-
-
-def _found(parts: ApiParts, id: str) -> Configured:
-    found = parts.configurations.get(id)
-    if found is None:
-        raise NotFound("There is no such vendor configuration.")
-    return found
 
 
 def _vendor(parts: ApiParts, slug: str) -> Vendor:

@@ -18,7 +18,6 @@ from shared.api.writing import may_write
 from shared.errors import (
     BadRequest,
     Conflict,
-    NotFound,
     OperatorMustAct,
     PocketSOCError,
     Throttled,
@@ -46,9 +45,7 @@ def change_detection(id: Id, wanted: AlertChange, caller: Responder, parts: Part
     stored in a moment."""
     if wanted == AlertChange():
         raise Invalid("Nothing to change.", [FieldError(field="body", message="Say what is to be changed.")])
-    card = parts.detections.get(id)
-    if card is None:
-        raise NotFound("There is no such detection.")
+    card = parts.card(id)
     ways = _ways(parts, card)
     if not ways:
         raise BadRequest(_no_way(parts, card))
@@ -59,8 +56,7 @@ def change_detection(id: Id, wanted: AlertChange, caller: Responder, parts: Part
     if raw is not None:
         _keep(parts, configuration, raw)
         card = _as_it_will_be(parts, card, configuration, vendor, raw)
-    names = {c.configuration.id: c.configuration.display_name for c in parts.configurations.all()}
-    return detection_out(card, names, incident_of(parts, card))
+    return detection_out(card, parts.display_names(), incident_of(parts, card))
 
 
 def _no_way(parts: ApiParts, card: Card) -> str:

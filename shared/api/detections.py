@@ -20,18 +20,15 @@ from shared.api.detection_shapes import (
     summary,
 )
 from shared.api.etags import conditional
-from shared.api.fields import Cursor, Id, When
+from shared.api.fields import Cursor, Id, When, Word
 from shared.api.incidents import incident_of
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid
-from shared.errors import NotFound
 from shared.nouns.detections import Severity, Status
 from shared.nouns.ocsf import detection_finding
 from shared.store.feed import FeedQuery
 
 router = APIRouter(tags=["detections"])
-
-Word = Annotated[str, Query(min_length=1, max_length=100)]
 
 
 @router.get(
@@ -97,12 +94,10 @@ def get_detection(
 ) -> Response:
     """One detection with its sightings and evidence; with `format=ocsf` as an OCSF 1.8.0 Detection Finding
     (class 2004)."""
-    card = parts.detections.get(id)
-    if card is None:
-        raise NotFound("There is no such detection.")
+    card = parts.card(id)
     if format == "ocsf":
         return conditional(request, Finding(detection_finding(card)))
-    return conditional(request, detection_out(card, _names(parts), incident_of(parts, card)))
+    return conditional(request, detection_out(card, parts.display_names(), incident_of(parts, card)))
 
 
 @router.post("/detections/{id}/split", operation_id="split_detection")
@@ -111,15 +106,11 @@ def split_detection(id: Id, wanted: Split, caller: Responder, parts: Parts) -> S
     configurations say of that alert later goes to the new detection."""
     note(parts, caller, "split_detection", id, sightings=", ".join(wanted.sightings))
     left, taken = parts.detections.split(id, wanted.sightings)
-    names = _names(parts)
+    names = parts.display_names()
     return SplitOut(
         left=detection_out(left, names, incident_of(parts, left)),
         taken=detection_out(taken, names, incident_of(parts, taken)),
     )
-
-
-def _names(parts: ApiParts) -> dict[str, str]:
-    return {c.configuration.id: c.configuration.display_name for c in parts.configurations.all()}
 
 
 def _changes(parts: ApiParts, since: str, limit: int) -> Changes:

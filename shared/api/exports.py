@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.api.caller import Reader
-from shared.api.fields import Cursor, When
+from shared.api.fields import Cursor, When, Word
 from shared.api.parts import ApiParts, Parts
 from shared.nouns.detections import Severity
 from shared.nouns.exports import ASSET_KINDS, RISK_KINDS, ExportFilter, alert_risk, line_of
@@ -29,7 +29,7 @@ MEDIA_TYPE = "application/x-ndjson"
 _CALLS = 4
 _THINGS = "i_"  # what a cursor among vulnerabilities begins with; one among alerts is a card's id
 
-Words = Annotated[list[Annotated[str, Query(min_length=1, max_length=100)]], Query(max_length=20)]
+Words = Annotated[list[Word], Query(max_length=20)]
 From = Annotated[When | None, Query(alias="from", description="Created (things: changed) at or after.")]
 To = Annotated[When | None, Query(alias="to", description="Created (things: changed) at or before.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many lines at most; fewer is normal.")]

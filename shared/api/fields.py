@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from shared.nouns.detections import instant
@@ -27,3 +27,6 @@ Id = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-
 
 Cursor = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[A-Za-z0-9_=-]+$")]
 """Where a list goes on; opaque, as the list gave it."""
+
+Word = Annotated[str, Query(min_length=1, max_length=100)]
+"""One of the words that a list is asked for."""

@@ -15,7 +15,7 @@ from shared.api.acts import note
 from shared.api.caller import Responder
 from shared.api.fields import Id
 from shared.api.parts import Parts
-from shared.errors import BadRequest, NotFound
+from shared.errors import BadRequest
 from shared.vendors.abilities import HuntingVendor
 
 router = APIRouter(tags=["hunting"])
@@ -62,10 +62,7 @@ class HuntOut(BaseModel):
 def hunt(id: Id, wanted: Hunt, caller: Responder, parts: Parts) -> HuntOut:
     """Run a hunting query through one configuration. A query that the vendor does not take is 400, with its
     words."""
-    found = parts.configurations.get(id)
-    if found is None:
-        raise NotFound("There is no such vendor configuration.")
-    configuration = found.configuration
+    configuration = parts.configured(id).configuration
     vendor = parts.vendors.get(configuration.vendor)
     if not isinstance(vendor, HuntingVendor):
         raise BadRequest("This vendor has no hunting; choose a configuration of one that has.")

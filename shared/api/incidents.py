@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from shared.api.acts import note
 from shared.api.caller import Reader, Responder
 from shared.api.etags import conditional
-from shared.api.fields import Cursor, Id
+from shared.api.fields import Cursor, Id, Word
 from shared.api.incident_shapes import IncidentList, IncidentOut, incident_out, line
 from shared.api.parts import ApiParts, Parts
 from shared.api.problems import FieldError, Invalid
@@ -37,8 +37,6 @@ router = APIRouter(tags=["incidents"])
 
 _MOST_DETECTIONS = 200
 _log = logging.getLogger(__name__)
-
-Word = Annotated[str, Query(min_length=1, max_length=100)]
 
 
 @router.get(
@@ -139,8 +137,7 @@ def _unnamed(ids: Iterable[str], cards: Iterable[Card]) -> list[str]:
 
 
 def _whole(parts: ApiParts, found: KnownIncident) -> IncidentOut:
-    names = {c.configuration.id: c.configuration.display_name for c in parts.configurations.all()}
-    return incident_out(found, *members(parts, found), names)
+    return incident_out(found, *members(parts, found), parts.display_names())
 
 
 def _found(parts: ApiParts, id: str) -> KnownIncident:

@@ -3,16 +3,16 @@ was read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from shared.api.caller import Admin, Reader
-from shared.api.fields import Cursor, Id
+from shared.api.fields import Cursor, Id, Word
 from shared.api.parts import ApiParts, Parts
-from shared.errors import BadRequest, NotFound
+from shared.errors import BadRequest
 from shared.nouns.detections import Instant, Severity
 from shared.nouns.inventory import InventoryKind, Item
 from shared.store.inventory import ItemQuery, ReadingState, StoredItem, read_token, token_text
@@ -20,8 +20,6 @@ from shared.store.inventory import ItemQuery, ReadingState, StoredItem, read_tok
 router = APIRouter(tags=["inventory"])
 
 _CALLS = 4
-
-Word = Annotated[str, Query(min_length=1, max_length=100)]
 
 
 class ReadingOut(BaseModel):
@@ -66,7 +64,7 @@ class ItemList(BaseModel):
 @router.get("/inventory", operation_id="list_inventory_readings")
 def list_inventory_readings(caller: Reader, parts: Parts) -> ReadingList:
     """What is read, when it was read last, and what is in the way."""
-    return ReadingList(items=_readings(parts, parts.inventory.states()))
+    return ReadingList(items=_readings(parts.inventory.states(), parts.display_names()))
 
 
 @router.get("/inventory/{kind}", operation_id="list_inventory")
@@ -89,7 +87,7 @@ def list_inventory(
         if state.kind is kind and (not configuration or state.configuration_id in configuration)
     ]
     query = ItemQuery(text=q.strip() or None, machine=machine, severities=tuple(s.value for s in severity))
-    names = _names(parts)
+    names = parts.display_names()
     items, following = _items(parts, kind, query, states, limit, cursor)
     return ItemList(
         items=[
@@ -101,7 +99,7 @@ def list_inventory(
             )
             for one in items
         ],
-        readings=_readings(parts, states),
+        readings=_readings(states, names),
         cursor=following,
     )
 
@@ -109,10 +107,7 @@ def list_inventory(
 @router.post("/configurations/{id}/inventory", operation_id="read_inventory", status_code=202)
 def read_inventory(id: Id, caller: Admin, parts: Parts) -> None:
     """Read the whole inventory of a configuration now, due or not."""
-    found = parts.configurations.get(id)
-    if found is None:
-        raise NotFound("There is no such vendor configuration.")
-    if not parts.inventory_ticker.read_now(found.configuration):
+    if not parts.inventory_ticker.read_now(parts.configured(id).configuration):
         raise BadRequest("There is nothing to read here, or all of it is being read already.")
 
 
@@ -140,8 +135,7 @@ def _items(
     return found, token_text(index, token) if index < len(states) else None
 
 
-def _readings(parts: ApiParts, states: Sequence[ReadingState]) -> list[ReadingOut]:
-    names = _names(parts)
+def _readings(states: Sequence[ReadingState], names: Mapping[str, str]) -> list[ReadingOut]:
     return [
         ReadingOut(
             configuration=names.get(state.configuration_id),
@@ -149,7 +143,3 @@ def _readings(parts: ApiParts, states: Sequence[ReadingState]) -> list[ReadingOu
         )
         for state in states
     ]
-
-
-def _names(parts: ApiParts) -> dict[str, str]:
-    return {c.configuration.id: c.configuration.display_name for c in parts.configurations.all()}

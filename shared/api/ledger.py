@@ -7,8 +7,7 @@ from pydantic import BaseModel, Field
 
 from shared.api.caller import Reader
 from shared.api.fields import Id
-from shared.api.parts import ApiParts, Parts
-from shared.errors import NotFound
+from shared.api.parts import Parts
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Instant, moment_of
 from shared.nouns.ledger import Book, Span, Sweep
@@ -64,7 +63,7 @@ def get_ledger(caller: Reader, parts: Parts) -> LedgerOut:
 @router.get("/ledger/{configuration_id}", operation_id="get_ledger_of_configuration")
 def get_ledger_of_configuration(configuration_id: Id, caller: Reader, parts: Parts) -> BookOut:
     """All sweeps of a configuration that are kept: a week and more."""
-    return _book(_configuration(parts, configuration_id), parts.ledger.book(configuration_id))
+    return _book(parts.configured(configuration_id).configuration, parts.ledger.book(configuration_id))
 
 
 def sweep_out(sweep: Sweep) -> SweepOut:
@@ -78,13 +77,6 @@ def sweep_out(sweep: Sweep) -> SweepOut:
         recovered=sweep.recovered,
         missing=sweep.missing,
     )
-
-
-def _configuration(parts: ApiParts, id: str) -> Configuration:
-    found = parts.configurations.get(id)
-    if found is None:
-        raise NotFound("There is no such vendor configuration.")
-    return found.configuration
 
 
 def _book(configuration: Configuration, book: Book) -> BookOut:

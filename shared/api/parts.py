@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
 from fastapi import Depends, Request
 
+from shared.errors import NotFound
 from shared.nouns.checkups import Checkup
 from shared.nouns.configurations import Cloud, CloudName, Configuration
 from shared.nouns.detections import Instant
@@ -21,9 +22,10 @@ from shared.vendors.vendor import Connection, Vendor
 if TYPE_CHECKING:
     from shared.api.caller import Verifier
     from shared.api.sign_in import SignsIn
+    from shared.nouns.cards import Card
     from shared.store.audit import Audit
     from shared.store.checkups import Checkups
-    from shared.store.configurations import Configurations
+    from shared.store.configurations import Configurations, Configured
     from shared.store.detections import Detections
     from shared.store.exported import Exported
     from shared.store.feed import Feed
@@ -147,6 +149,24 @@ class ApiParts:
     read_certificate: Callable[[str, str | None], object]
     verifier: Verifier
     now: Callable[[], datetime]
+
+    def configured(self, id: str) -> Configured:
+        """One vendor configuration and how it is doing. Raises NotFound."""
+        found = self.configurations.get(id)
+        if found is None:
+            raise NotFound("There is no such vendor configuration.")
+        return found
+
+    def card(self, id: str) -> Card:
+        """One detection. Raises NotFound."""
+        found = self.detections.get(id)
+        if found is None:
+            raise NotFound("There is no such detection.")
+        return found
+
+    def display_names(self) -> dict[str, str]:
+        """What each configuration is called, by its id."""
+        return {c.configuration.id: c.configuration.display_name for c in self.configurations.all()}
 
 
 async def parts_of(request: Request) -> ApiParts:

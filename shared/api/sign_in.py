@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.api.caller import Admin
 from shared.api.fields import Id
-from shared.api.parts import ApiParts, Parts
+from shared.api.parts import Parts
 from shared.errors import NotFound, OperatorMustAct
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Instant
@@ -74,7 +74,7 @@ class SignsIn(Protocol):
 @router.post("/configurations/{id}/sign-in", operation_id="start_sign_in")
 def start_sign_in(id: Id, wanted: SignInStart, caller: Admin, parts: Parts) -> SignInOut:
     """Begin a sign-in, in place of one that is on its way. What Entra ID refuses is an answer (`failed`)."""
-    configuration = _found(parts, id)
+    configuration = parts.configured(id).configuration
     vendor = parts.vendors.get(configuration.vendor)
     if vendor is None:
         raise NotFound("The vendor of this configuration is not known here.")
@@ -95,22 +95,15 @@ def start_sign_in(id: Id, wanted: SignInStart, caller: Admin, parts: Parts) -> S
 def look_at_sign_in(id: Id, caller: Admin, parts: Parts) -> SignInOut:
     """How the last sign-in stands. Ask as often as you like; Entra ID is asked no more often than it
     wants."""
-    return _shown(parts.sign_in.look(_found(parts, id)))
+    return _shown(parts.sign_in.look(parts.configured(id).configuration))
 
 
 @router.post("/configurations/{id}/sign-in/complete", operation_id="complete_sign_in")
 def complete_sign_in(id: Id, wanted: SignInCompletion, caller: Admin, parts: Parts) -> SignInOut:
     """Complete a sign-in in the browser. What belongs to another sign-in is refused, and this one still
     waits."""
-    configuration = _found(parts, id)
+    configuration = parts.configured(id).configuration
     return _shown(parts.sign_in.complete(configuration, wanted.redirect_url, wanted.code, wanted.state))
-
-
-def _found(parts: ApiParts, id: str) -> Configuration:
-    found = parts.configurations.get(id)
-    if found is None:
-        raise NotFound("There is no such vendor configuration.")
-    return found.configuration
 
 
 def _shown(sign_in: SignIn) -> SignInOut:
