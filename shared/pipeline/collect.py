@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import BadRequest, Conflict, PocketSOCError, Refused, TryLater, Unreadable
 from shared.nouns.cards import Card
-from shared.nouns.detections import Instant, earlier, instant_of
+from shared.nouns.detections import Instant, earlier, instant, instant_of
 from shared.nouns.exports import ASSET_KINDS, RISK_KINDS, ExportFilter, alert_risk, line_of
 from shared.store.detections import Detections
 from shared.store.exported import Exported
@@ -75,6 +75,17 @@ class ThingsMark(BaseModel):
     until: Instant = ""
     target: Instant | None = None
     token: str | None = None
+
+    @classmethod
+    def of(cls, text: str) -> ThingsMark:
+        """As it was stored; by earlier versions as the time alone. From the beginning, if nobody can read it:
+        what is handed over again does no harm."""
+        if not text.startswith("{"):
+            return cls(until=instant(text) or "")
+        try:
+            return cls.model_validate_json(text)
+        except ValueError:
+            return cls()
 
 
 @dataclass(frozen=True)
@@ -189,7 +200,7 @@ class Collector:
     def _things(self, link: Link, run: _Run, place: ReadingState) -> None:
         name = f"{place.configuration_id}|{place.kind.value}"
         text, version = self.exported.mark(name)
-        mark = ThingsMark.model_validate_json(text) if text else ThingsMark()
+        mark = ThingsMark.of(text)
         if place.read is None or place.read <= mark.until:
             return
         target = mark.target or place.read

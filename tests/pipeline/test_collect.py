@@ -321,3 +321,15 @@ def test_an_inventory_that_takes_longer_than_a_run_goes_on_where_it_stopped(hous
 
     assert 0 < sent[0] < 1800
     assert sum(sent) == len(house.keys) == len(set(house.keys)) == 1800
+
+
+@pytest.mark.parametrize("mark", ["2026-11-20T10:00:00.0000000Z", "{", "?"])
+def test_a_mark_of_an_earlier_version_or_a_damaged_one_stops_nothing(house: House, mark: str) -> None:
+    """What has changed since is handed over; at worst, everything is once more."""
+    house.minutes()
+    house.things(machine("m1"))
+    house.parts.exported.set_mark("c1|machine", mark, "")
+
+    house.minutes()
+
+    assert house.keys == ["m1"]
