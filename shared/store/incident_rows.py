@@ -57,8 +57,8 @@ class Stored:
 
 
 def incident_row_key(key: str) -> str:
-    """The row of an incident."""
-    return f"{_INCIDENT}{key}"
+    """The row of an incident. An alert may claim to be of an incident with any name."""
+    return identity_key(f"{_INCIDENT}{key}")
 
 
 def alert_row_key(native_id: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from shared.errors import BadRequest
 from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Severity, Status, instant_of
-from shared.nouns.incidents import Incident
+from shared.nouns.incidents import Incident, IncidentView, KnownIncident
 from shared.store.incident_list import IncidentList, IncidentQuery
 from shared.store.incidents import Incidents
 from shared.store.memory import MemoryBlobs, MemoryTables
@@ -290,3 +290,27 @@ def test_a_death_at_any_write_heals_when_the_page_comes_again(after: int) -> Non
 
     assert lines(tables) == ["Incident 2", "Incident 1"]
     assert again.of_alert("tenant-a", ["alert-249"]) == "xdr-1~tenant-a"
+
+
+@pytest.mark.parametrize("number", ["a/b", "a?b#c", "x'y", "\x00", "a\\b", "n" * 2000, "\u00e9" * 600])
+def test_an_alert_may_claim_any_incident(incidents: Incidents, number: str) -> None:
+    """Webhooks are not signed: what no key can be is no incident, and not an error."""
+    incidents.record(configuration(), [incident()])
+
+    assert incidents.of_alert("tenant-a", ["nobody's"], number=number) is None
+    assert incidents.of_alert("tenant-a", ["nobody's"], number="437") == "xdr-437~tenant-a"
+    merged = KnownIncident(
+        scope="tenant-a",
+        key="xdr-1",
+        views=(
+            IncidentView(
+                configuration_id="c",
+                vendor="v",
+                incident=incident(1, merged_into=number),
+                received=at(0),
+            ),
+        ),
+        first_seen=at(0),
+        changed=at(0),
+    )
+    assert incidents.survivor(merged) is merged
