@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ from shared.store.stores import (
 _PARTITION = "books"
 _SHOWN = 3
 _LARGEST = 60_000  # bytes; a column takes 64 KiB
+_log = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -34,8 +36,9 @@ class Ledger:
         """Every configuration's book, by its id, with only the newest sweeps."""
         found: dict[str, Book] = {}
         for row in every_row(self._tables, Table.ledger, Span.within(_PARTITION), select=["newest"]):
-            book = Book.model_validate_json(_unpacked(row, "newest"))
-            found[book.configuration_id] = book.model_copy(update={"etag": row.etag})
+            book = _book(row, "newest")
+            if book is not None:
+                found[book.configuration_id] = book
         return found
 
     def book(self, configuration_id: str) -> Book:
@@ -43,8 +46,7 @@ class Ledger:
         row = self._tables.get(Table.ledger, _PARTITION, key_safe(configuration_id))
         if row is None:
             return Book(configuration_id=configuration_id)
-        book = Book.model_validate_json(_unpacked(row, "book"))
-        return book.model_copy(update={"etag": row.etag})
+        return _book(row, "book") or Book(configuration_id=configuration_id, etag=row.etag)
 
     def save(self, book: Book) -> None:
         """Store it as it was read and changed. Raises Conflict when somebody else has written it since."""
@@ -93,6 +95,13 @@ def _packed(book: Book) -> bytes:
     return zlib.compress(book.model_dump_json(exclude={"etag"}).encode(), 6)
 
 
-def _unpacked(row: Row, column: str) -> bytes:
-    value = row.values[column]
-    return zlib.decompress(value) if isinstance(value, bytes) else b""
+def _book(row: Row, column: str) -> Book | None:
+    """The book in a column, which earlier versions wrote as text; None if it is damaged: the next sweep
+    begins another, and status and watch must not fail for it."""
+    value = row.values.get(column)
+    try:
+        text = zlib.decompress(value) if isinstance(value, bytes) else str(value)
+        return Book.model_validate_json(text).model_copy(update={"etag": row.etag})
+    except (zlib.error, ValueError):
+        _log.error("the book %s of the ledger cannot be read and is begun anew", row.key)
+        return None

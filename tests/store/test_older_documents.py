@@ -11,10 +11,12 @@ import pytest
 
 from shared.errors import Unreadable
 from shared.nouns.cards import Card
+from shared.nouns.ledger import Book
 from shared.store.configurations import Configurations
 from shared.store.detections import Detections
 from shared.store.exported import Exported
 from shared.store.inventory import Inventory
+from shared.store.ledger import Ledger
 from shared.store.memory import MemoryBlobs, MemoryTables
 from shared.store.stores import Replace, Row, Table
 from tests.store.test_races import NOW, alert, source
@@ -51,6 +53,27 @@ class House:
         [row] = self.tables.scan(Table.detections).rows
         values = {**row.values, "document": document}
         self.tables.write(Table.detections, [Replace(Row(row.partition, row.key, values, row.etag))])
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_ledger_of_an_earlier_version_is_read_and_a_damaged_one_is_begun_anew(damaged: bool) -> None:
+    """Its newest sweeps were text once. Neither keeps the others from being read."""
+    tables = MemoryTables()
+    ledger = Ledger(tables=tables)
+    for id in ("c1", "c2"):
+        ledger.save(Book(configuration_id=id))
+    [row, _] = tables.scan(Table.ledger).rows
+    newest = "?" if damaged else Book(configuration_id="c1").model_dump_json(exclude={"etag"})
+    whole = b"?" if damaged else row.values["book"]
+    tables.write(
+        Table.ledger, [Replace(Row(row.partition, row.key, {"newest": newest, "book": whole}, row.etag))]
+    )
+
+    found, book = ledger.all(), ledger.book("c1")
+    ledger.save(book)
+
+    assert set(found) == ({"c2"} if damaged else {"c1", "c2"})
+    assert set(ledger.all()) == {"c1", "c2"}
 
 
 @pytest.fixture
