@@ -13,7 +13,8 @@ from datetime import datetime
 from shared.errors import Unreadable
 from shared.nouns.cards import Card
 from shared.nouns.detections import Instant, earlier, instant_of
-from shared.store.cards import card_of, card_row, document_blob, joined_into, tombstone
+from shared.store.cards import card_of, card_row, joined_into, tombstone
+from shared.store.documents import document_blob
 from shared.store.keys import FRESH, SLOW_WRITERS, day_of, inverted, is_card_id, time_of, week_of
 from shared.store.stores import Blobs, Container, Insert, Replace, Row, Table, Tables, transactions
 

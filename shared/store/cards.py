@@ -3,18 +3,14 @@ is large."""
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from dataclasses import dataclass
-from typing import Any
 
-from shared.errors import Unreadable
 from shared.nouns.cards import Card
 from shared.nouns.detections import Instant, Severity, Status, unique
+from shared.store.documents import document_columns, read_document
 from shared.store.keys import week_of
-from shared.store.stores import Blobs, Container, Row, Value
+from shared.store.stores import Blobs, Row, Value
 
-_INLINE = 60 * 1024
 LIST_COLUMNS = (
     "into",
     "vendor",
@@ -51,9 +47,7 @@ class CardSummary:
 
 
 def card_row(card: Card, blobs: Blobs, etag: str = "") -> Row:
-    """The row of a card. A document over 60 KiB is written to a blob first, under a name made of its
-    content."""
-    document = zlib.compress(card.model_dump_json().encode(), 1)
+    """The row of a card. A document that is too large for it is written to a blob first."""
     shown = card.detection
     values: dict[str, Value] = {
         "vendor": card.vendor,
@@ -67,13 +61,8 @@ def card_row(card: Card, blobs: Blobs, etag: str = "") -> Row:
         "changed": card.changed,
         "first_seen": card.first_seen,
         "sightings": len(card.sightings),
+        **document_columns(card.model_dump_json(), blobs, card.id),
     }
-    if len(document) <= _INLINE:
-        values["document"] = document
-    else:
-        name = f"{card.id}/{hashlib.sha256(document).hexdigest()[:16]}"
-        blobs.put(Container.documents, name, document)
-        values["document_blob"] = name
     return Row(week_of(card.id), card.id, values, etag)
 
 
@@ -88,22 +77,9 @@ def joined_into(row: Row) -> str | None:
     return str(into) if into else None
 
 
-def document_blob(row: Row) -> str | None:
-    """The name of the blob that holds the row's document, if it is in one."""
-    name = row.values.get("document_blob")
-    return str(name) if name else None
-
-
 def card_of(row: Row, blobs: Blobs) -> Card:
     """The card of a row. Raises Unreadable when its document is missing or damaged."""
-    name = document_blob(row)
-    document: Any = blobs.get(Container.documents, name) if name else row.values.get("document")
-    if not isinstance(document, bytes):
-        raise Unreadable(f"The document of detection {row.key} is missing from storage.")
-    try:
-        return Card.model_validate_json(zlib.decompress(document))
-    except (zlib.error, ValueError) as error:
-        raise Unreadable(f"The document of detection {row.key} cannot be read; was it damaged?") from error
+    return read_document(Card, row, blobs, f"detection {row.key}")
 
 
 def summary_of(row: Row) -> CardSummary:

@@ -5,19 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from shared.errors import Unreadable
 from shared.nouns.detections import Instant, Severity, Status, unique
 from shared.nouns.identity import canonical
 from shared.nouns.incidents import KnownIncident
+from shared.store.documents import document_columns, read_document
 from shared.store.keys import identity_key, inverted
-from shared.store.stores import Blobs, Container, Row, Value, key_safe
+from shared.store.stores import Blobs, Row, Value, key_safe
 
-_INLINE = 60 * 1024
 _INCIDENT, _LINE, _ALERT = "i-", "l-", "m-"
 LIGHT = ("seen", "line", "alerts")
 LINE_COLUMNS = (
@@ -84,41 +81,18 @@ def place_of(row: Row) -> str:
 
 
 def incident_row(incident: KnownIncident, blobs: Blobs, etag: str) -> Row:
-    """The incident itself. A document over 60 KiB is written to a blob first, under a name made of its
-    content."""
-    document = zlib.compress(incident.model_dump_json().encode(), 1)
+    """The incident itself. A document that is too large for it is written to a blob first."""
     values: dict[str, Value] = {
         "seen": json.dumps({v.configuration_id: v.fingerprint for v in incident.views}),
         "line": line_key(incident),
+        **document_columns(incident.model_dump_json(), blobs, f"incidents/{incident.id}"),
     }
-    if len(document) <= _INLINE:
-        values["document"] = document
-    else:
-        name = f"incidents/{incident.id}/{hashlib.sha256(document).hexdigest()[:16]}"
-        blobs.put(Container.documents, name, document)
-        values["document_blob"] = name
     return Row(key_safe(incident.scope), incident_row_key(incident.key), values, etag)
-
-
-def blob_of(row: Row) -> str | None:
-    """The blob that holds the row's document, if it is in one."""
-    name = row.values.get("document_blob")
-    return str(name) if name else None
 
 
 def incident_of(row: Row, blobs: Blobs) -> KnownIncident:
     """The incident of a row. Raises Unreadable when its document is missing or damaged."""
-    name = blob_of(row)
-    document: Any = blobs.get(Container.documents, name) if name else row.values.get("document")
-    if not isinstance(document, bytes):
-        raise Unreadable(
-            f"The document of incident {row.key.removeprefix(_INCIDENT)} is missing from storage."
-        )
-    try:
-        return KnownIncident.model_validate_json(zlib.decompress(document))
-    except (zlib.error, ValueError) as error:
-        id = row.key.removeprefix(_INCIDENT)
-        raise Unreadable(f"The document of incident {id} cannot be read; was it damaged?") from error
+    return read_document(KnownIncident, row, blobs, f"incident {row.key.removeprefix(_INCIDENT)}")
 
 
 def stored_of(row: Row) -> Stored:

@@ -23,12 +23,12 @@ from shared.nouns.incidents import (
     own_key,
     split_id,
 )
+from shared.store.documents import document_blob
 from shared.store.incident_rows import (
     LIGHT,
     Stored,
     alert_row,
     alert_row_key,
-    blob_of,
     incident_of,
     incident_row,
     incident_row_key,
@@ -180,8 +180,8 @@ class Incidents:
         told = set() if before is None or own else {alert_row_key(id) for id in before.alert_ids}
         rows = {alert_row_key(id): id for id in after.alert_ids}
         alerts = [Replace(alert_row(after, id)) for name, id in rows.items() if name not in told]
-        blobs = [blob_of(old) for old in (row, own) if old is not None]
-        old_blobs = [blob for blob in blobs if blob and blob != blob_of(written)]
+        blobs = [document_blob(old) for old in (row, own) if old is not None]
+        old_blobs = [blob for blob in blobs if blob and blob != document_blob(written)]
         if len(changes) + len(alerts) > _ROWS:
             return _Plan(key, changes, alerts, old_blobs)
         return _Plan(key, [*changes, *alerts], (), old_blobs)

@@ -20,6 +20,7 @@ from typing import Any
 from shared.errors import BadRequest
 from shared.nouns.detections import Instant
 from shared.nouns.inventory import InventoryKind, Item
+from shared.store.documents import INLINE
 from shared.store.keys import identity_key
 from shared.store.stores import (
     Change,
@@ -37,7 +38,6 @@ from shared.store.stores import (
     transactions,
 )
 
-_INLINE = 60 * 1024
 _STATES = "~readings"
 _PAGES = 3800  # fingerprints that a row's column holds
 _WORTH = 50  # stored neighbours that a scan reads for each wanted row, at most
@@ -276,7 +276,7 @@ def _state_key(configuration_id: str, kind: InventoryKind) -> str:
 def _row(partition: str, item: Item, started: Instant) -> Row:
     text = item.model_dump_json(exclude_defaults=True)
     document = zlib.compress(text.encode(), 1)
-    if len(document) > _INLINE:
+    if len(document) > INLINE:
         document = zlib.compress(_slim(item).model_dump_json(exclude_defaults=True).encode(), 1)
     machine = item.id if item.kind is InventoryKind.machine else item.machine_id
     values: dict[str, Value] = {

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from typing import Any
 
 from shared.nouns.detections import Instant
+from shared.store.documents import document_columns
 from shared.store.keys import inverted
-from shared.store.stores import Blobs, Container, Replace, Row, Table, Tables, Value, key_safe
-
-_INLINE = 60 * 1024
+from shared.store.stores import Blobs, Replace, Row, Table, Tables, Value, key_safe
 
 
 class Posture:
@@ -34,18 +32,14 @@ class Posture:
         received: Instant,
     ) -> None:
         """Keep one event; the same event received again under the same time is kept once."""
-        document = zlib.compress(json.dumps(body).encode(), 1)
-        key = f"{inverted(received)}-{hashlib.sha256(document).hexdigest()[:16]}"
+        document = json.dumps(body)
+        key = f"{inverted(received)}-{hashlib.sha256(document.encode()).hexdigest()[:16]}"
         values: dict[str, Value] = {
             "kind": kind,
             "id": id[:1000],
             "name": name[:1000],
             "action": action or "",
             "received": received,
+            **document_columns(document, self._blobs, f"posture/{key}"),
         }
-        if len(document) <= _INLINE:
-            values["document"] = document
-        else:
-            values["document_blob"] = f"posture/{key}"
-            self._blobs.put(Container.documents, f"posture/{key}", document)
         self._tables.write(Table.posture, [Replace(Row(key_safe(configuration_id), key, values))])
