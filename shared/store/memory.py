@@ -40,6 +40,8 @@ class MemoryTables:
 
     def get(self, table: str, partition: str, key: str) -> Row | None:
         """One row, or None."""
+        limits.check_key(partition)
+        limits.check_key(key)
         with self._lock:
             row = self._table(table).rows.get((partition, key))
         return row and replace(row, values=dict(row.values))
