@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from shared.errors import BadRequest, Unreadable
-from shared.nouns.configurations import CLOUDS, CloudName, Configuration
+from shared.nouns.configurations import CloudName, Configuration
 from shared.nouns.detections import Instant, instant, instant_of
 from shared.nouns.incidents import Incident
-from shared.pipeline.reading import as_bytes, storable
+from shared.pipeline.reading import as_bytes, linked, storable
 from shared.store.configurations import Configurations
 from shared.store.incidents import Incidents
 from shared.store.quarantine import Kind, Quarantine
@@ -65,9 +65,4 @@ def read_incident(vendor: IncidentVendor, raw: Any, cloud: CloudName) -> Inciden
         raise Unreadable(f"The mapping failed on this incident ({type(error).__name__}).") from error
     # A time that is none would stop the page, and every page after it.
     times = {"created": instant(incident.created), "updated": instant(incident.updated)}
-    incident = incident.model_copy(update=times)
-    commercial, own = CLOUDS[CloudName.commercial].defender_portal, CLOUDS[cloud].defender_portal
-    link = incident.source_link or ""
-    if own == commercial or not link.startswith(f"{commercial}/"):
-        return incident
-    return incident.model_copy(update={"source_link": own + link.removeprefix(commercial)})
+    return linked(incident.model_copy(update=times), cloud)

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.nouns.configurations import Configuration
 from shared.nouns.detections import Channel, Instant, RawAlert
 from shared.nouns.inventory import InventoryKind
 from shared.nouns.ledger import Sweep
@@ -55,6 +57,15 @@ class RawAlerts(_Message):
     scope: str | None = None
     late: bool = False
     sweep: str | None = None
+
+    @classmethod
+    def of(
+        cls, configuration: Configuration, alerts: Sequence[RawAlert], *, by: Channel = Channel.poll
+    ) -> RawAlerts:
+        """Alerts that were read through a configuration, or that its webhook brought, just now."""
+        return cls(
+            configuration_id=configuration.id, channel=by, alerts=tuple(alerts), scope=configuration.scope
+        )
 
 
 class SweepDue(_Message):

@@ -147,16 +147,10 @@ class Poller:
         """The first of a poll on the way of everybody's news, the rest where a backlog keeps nobody waiting
         but itself."""
         for start in range(0, len(worth), _ALERTS_A_MESSAGE):
-            alerts = tuple(worth[start : start + _ALERTS_A_MESSAGE])
-            self.mailbox.send(
-                Queue.raw_alerts if run.queued < _ALERTS_A_MESSAGE else Queue.raw_alerts_backlog,
-                RawAlerts(
-                    configuration_id=configuration.id,
-                    channel=Channel.poll,
-                    alerts=alerts,
-                    scope=configuration.scope,
-                ),
-            )
+            alerts = worth[start : start + _ALERTS_A_MESSAGE]
+            first = run.queued < _ALERTS_A_MESSAGE
+            to = Queue.raw_alerts if first else Queue.raw_alerts_backlog
+            self.mailbox.send(to, RawAlerts.of(configuration, alerts))
             run.queued += len(alerts)
 
     def _succeed(self, configuration: Configuration, state: PollState, run: _Run) -> None:

@@ -4,13 +4,15 @@ else is raised."""
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.errors import Unreadable
 from shared.nouns.configurations import CLOUDS, CloudName
 from shared.nouns.detections import Channel, Detection
+from shared.nouns.incidents import Incident
 from shared.vendors.vendor import Vendor
 
+Linked = TypeVar("Linked", Detection, Incident)
 _DEEPEST = 100  # what we write must be read again: pydantic reads JSON up to 200 levels deep
 
 
@@ -57,18 +59,18 @@ def as_bytes(value: Any) -> bytes:
 def read_alert(vendor: Vendor, raw: Any, channel: Channel, cloud: CloudName) -> Detection:
     """Map one raw alert. Raises Unreadable, with the reason, for anything that goes wrong."""
     try:
-        return _linked(vendor.to_detection(raw, channel=channel), cloud)
+        return linked(vendor.to_detection(raw, channel=channel), cloud)
     except Unreadable:
         raise
     except Exception as error:  # a fault in our mapping must cost this one alert's order, never its page
         raise Unreadable(f"The mapping failed on this alert ({type(error).__name__}).") from error
 
 
-def _linked(detection: Detection, cloud: CloudName) -> Detection:
-    """The detection with its link into its own cloud's portal: a vendor's mapping knows no cloud and names
-    the commercial one."""
+def linked(read: Linked, cloud: CloudName) -> Linked:
+    """A detection or incident with its link into its own cloud's portal: a vendor's mapping knows no cloud
+    and names the commercial one."""
     commercial, own = CLOUDS[CloudName.commercial].defender_portal, CLOUDS[cloud].defender_portal
-    link = detection.source_link or ""
+    link = read.source_link or ""
     if own == commercial or not link.startswith(f"{commercial}/"):
-        return detection
-    return detection.model_copy(update={"source_link": own + link.removeprefix(commercial)})
+        return read
+    return read.model_copy(update={"source_link": own + link.removeprefix(commercial)})

@@ -69,15 +69,8 @@ class Receiver:
                 return Answer(404, "Not Found", unknown)
             # An event is usually the first that is heard of its alert: the insert is tried before the read.
             raw = RawAlert(body=text, received=instant_of(self.clock()), known_new=True)
-            self.mailbox.send(
-                Queue.raw_alerts,
-                RawAlerts(
-                    configuration_id=configuration.id,
-                    channel=Channel.webhook,
-                    alerts=(raw,),
-                    scope=configuration.scope,
-                ),
-            )
+            message = RawAlerts.of(configuration, [raw], by=Channel.webhook)
+            self.mailbox.send(Queue.raw_alerts, message)
         except PocketSOCError:
             return Answer(
                 503, "Service Unavailable", "The event could not be stored just now; send it again.", 10
@@ -88,13 +81,7 @@ class Receiver:
         """Queue an alert as the vendor gave it after a change, as if a poll had read it. Raises TryLater when
         storage is away."""
         alert = RawAlert(body=storable(raw), received=instant_of(self.clock()))
-        message = RawAlerts(
-            configuration_id=configuration.id,
-            channel=Channel.poll,
-            alerts=(alert,),
-            scope=configuration.scope,
-        )
-        self.mailbox.send(Queue.raw_alerts, message)
+        self.mailbox.send(Queue.raw_alerts, RawAlerts.of(configuration, [alert]))
 
 
 def correlation_id() -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from shared.errors import BudgetSpent, Conflict, PocketSOCError, place_of
 from shared.nouns.configurations import Configuration
-from shared.nouns.detections import Channel, Instant, RawAlert, earlier, instant_of
+from shared.nouns.detections import Instant, RawAlert, earlier, instant_of
 from shared.nouns.ledger import Book, Counts, Span, Sweep
 from shared.pipeline.messages import RawAlerts, SweepDue, new_batch
 from shared.pipeline.sift import Sifted, Sifter, View
@@ -168,14 +168,8 @@ class Sweeper:
         """Send to ingest what is missing. The sweep is in the ledger before, so that the batches find it."""
         raw: list[RawAlert] = [view.queued(received) for view in missing]
         for start in range(0, len(raw), _ALERTS_A_MESSAGE):
-            message = RawAlerts(
-                configuration_id=configuration.id,
-                channel=Channel.poll,
-                alerts=tuple(raw[start : start + _ALERTS_A_MESSAGE]),
-                scope=configuration.scope,
-                late=True,
-                sweep=work.sweep.id,
-            )
+            found = RawAlerts.of(configuration, raw[start : start + _ALERTS_A_MESSAGE])
+            message = found.model_copy(update={"late": True, "sweep": work.sweep.id})
             work.queued[message.batch] = len(message.alerts)
             self._note(configuration.id, work)
             self.mailbox.send(Queue.raw_alerts_backlog, message)
