@@ -1,4 +1,4 @@
-"""How the two vendors say "too many": fixed windows (Defender for Endpoint) and a token bucket (Azure
+"""How the APIs say "too many": fixed windows (Defender for Endpoint) and a token bucket (Azure
 Resource Manager).
 
 Time is handed in, as seconds of whatever clock the simulated world runs on, so that a test can let an hour

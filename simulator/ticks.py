@@ -37,7 +37,7 @@ def moment_of(ticks: int) -> datetime:
 
 
 def text_of(ticks: int) -> str:
-    """`2026-11-20T10:15:30.1234567Z` with trailing zeros dropped: 0 to 7 digits, as both vendors write
+    """`2026-11-20T10:15:30.1234567Z` with trailing zeros dropped: 0 to 7 digits, as the vendors write
     them.
     """
     whole, rest = divmod(ticks, SECOND)
