@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -89,4 +88,3 @@ class Announcements(_Message):
     notifications: tuple[Notification, ...]
     only: tuple[str, ...] | None = None
     attempt: int = 0
-    first_sent: datetime | None = None
