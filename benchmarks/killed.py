@@ -33,6 +33,7 @@ from devhost.local_product import product_environment
 from devhost.show import Places
 from shared.bootstrap import Parts
 from shared.nouns.configurations import Configuration
+from shared.nouns.identity import canonical
 from shared.nouns.notifications import Installation, Transport
 from shared.settings import read_settings
 from shared.store.stores import QUEUES, Table
@@ -177,9 +178,10 @@ def _cards(parts: Parts, most: int) -> list[str]:
 
 def _report(parts: Parts, ids: list[str], phone: Phone, seconds: float) -> int:
     cards = _cards(parts, 10**9)
-    known = parts.detections.known(f"defender_endpoint|{sample.TENANT_ID}", ids)
+    names = [canonical(id) for id in ids]
+    known = parts.detections.known(sample.TENANT_ID, names)
     stored = Counter(card[14:] for card in cards)
-    missing = [i for i in ids if i not in known or known[i].card_id not in set(cards)]
+    missing = [n for n in names if n not in known or known[n].card_id not in set(cards)]
     twice = sum(count - 1 for count in stored.values())
     said = Counter(push.payload["notification"]["data"]["notification"] for push in phone.received)
     print(
